@@ -1,0 +1,1 @@
+"""2lbms, the second-life battery management system: the gateway."""

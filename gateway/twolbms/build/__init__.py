@@ -1,0 +1,1 @@
+"""What makes a node image: generator, MicroPython runtime, packaging. Knows files, not batteries."""

@@ -1,0 +1,128 @@
+"""Turns a guarded pack into the integer columns a node image holds, and into their hash.
+
+Voltages become mV, currents mA, temperatures 0.1 °C, times cycles of 100 ms or ms where the name says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from twolbms.config.pack import DeratingPoint, GuardedPack
+from twolbms.diagnoses import BOTH, BY_NUMBER, COUNT, CYCLE_MS, DIAGNOSES, Diagnosis
+
+NEVER = (1 << 28) - 1  # a threshold no reading reaches; small enough for a 31-bit integer on the node
+
+Columns = dict[str, "int | str | tuple[int, ...]"]
+
+
+@dataclass(frozen=True)
+class LimitImage:
+    """The columns of one pack and the 32-bit hash that names them on the bus (NodeInfo)."""
+
+    pack: str
+    columns: Columns
+    hash32: int
+
+
+def limit_image(pack: GuardedPack) -> LimitImage:
+    """The columns and hash of `pack`."""
+    columns: Columns = {**_rows(pack), **_scalars(pack), **_lines(pack)}
+    text = "\n".join(f"{name}={columns[name]}" for name in sorted(columns))
+    return LimitImage(pack.pack, columns, int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big"))
+
+
+def _rows(pack: GuardedPack) -> Columns:
+    rows = [(BY_NUMBER[n], pack.limits[BY_NUMBER[n].name]) for n in range(COUNT)]
+
+    def tier(name: str) -> tuple[int, ...]:
+        return tuple(_counts(d, getattr(row, name)) if getattr(row, name) is not None else d.beyond * NEVER
+                     for d, row in rows)
+
+    common = pack.outputs == "common"
+    return {
+        "SIGN": tuple(d.beyond for d, _ in rows),
+        "WARN": tier("warn"), "LIMIT": tier("limit"), "TRIP": tier("trip"), "CLEAR": tier("clear"),
+        "DELAY": tuple(_cycles(row.delay_s) for _, row in rows),
+        "HOLD": tuple(_cycles(row.hold_s) for _, row in rows),
+        "LATCH": tuple(int(row.latch) for _, row in rows),
+        "REMOTE_CLEAR": tuple(int(row.remote_clear) for _, row in rows),
+        "AFTER_REQUEST": tuple(int(row.open == "after_request") for _, row in rows),
+        "TRIP_BLOCKS": tuple(BOTH if common and d.trip_blocks else d.trip_blocks for d, _ in rows),
+        "LIMIT_BLOCKS": tuple(d.limit_blocks for d, _ in rows),
+    }
+
+
+def _counts(diagnosis: Diagnosis, value: float) -> int:
+    return round(value * diagnosis.counts)
+
+
+def _cycles(seconds: float) -> int:
+    return round(seconds * 1000 / CYCLE_MS)
+
+
+def _milli(value: float) -> int:
+    return round(value * 1000)
+
+
+def _deci(value: float) -> int:
+    return round(value * 10)
+
+
+def _scalars(pack: GuardedPack) -> Columns:
+    silent, heater, balancing = pack.limits["gateway_silent"], pack.heater, pack.balancing
+    assert silent.allow_charge_a is not None and silent.allow_discharge_a is not None  # the model checked it
+    charge, discharge = pack.limits["charge_over_current"], pack.limits["discharge_over_current"]
+    assert charge.limit is not None and discharge.limit is not None
+    sensors, rules = pack.sensors, pack.allowance
+    return {
+        "PACK": pack.pack,
+        "CELLS": pack.cells.series, "SENSORS": len(sensors.temperatures),
+        "COMMON": int(pack.outputs == "common"), "CLOSE_ALONE": int(pack.close_alone),
+        "PACK_SUM_TOLERANCE_MV": _milli(sensors.pack_sum_tolerance_v),
+        "CELL_LOW_MV": _milli(sensors.cell_low_v), "CELL_HIGH_MV": _milli(sensors.cell_high_v),
+        "TEMPERATURE_LOW_DC": _deci(sensors.temperature_low_c), "TEMPERATURE_HIGH_DC": _deci(sensors.temperature_high_c),
+        "MAX_CHARGE_MA": _milli(charge.limit), "MAX_DISCHARGE_MA": _milli(discharge.limit),
+        "SILENT_CHARGE_MA": _milli(silent.allow_charge_a), "SILENT_DISCHARGE_MA": _milli(silent.allow_discharge_a),
+        "CHARGE_TO_MV": _milli(rules.charge_v), "RISE_MA_PER_CYCLE": round(rules.rise_a_per_s * CYCLE_MS),
+        "PRECHARGE_CYCLES": _cycles(pack.precharge.timeout_s),
+        "PRECHARGE_DIFFERENCE_MV": _milli(pack.precharge.difference_v),
+        "PRECHARGE_CURRENT_MA": _milli(pack.precharge.current_a),
+        "BREAK_MAX_MA": _milli(pack.contactor.break_max_a),
+        "BREAK_HOLD_CYCLES": pack.contactor.break_hold_ms // CYCLE_MS,
+        "HEATER": int(heater is not None),
+        "HEATER_ON_BELOW_DC": _deci(heater.on_below_c) if heater else 0,
+        "HEATER_OFF_ABOVE_DC": _deci(heater.off_above_c) if heater else 0,
+        "HEATER_HOTTEST_DC": _deci(heater.hottest_c) if heater else 0,
+        "HEATER_CELL_FLOOR_MV": _milli(heater.cell_floor_v) if heater else 0,
+        "HEATER_MAX_ON_CYCLES": _cycles(heater.max_on_s) if heater else 0,
+        "HEATER_REST_CYCLES": _cycles(heater.rest_s) if heater else 0,
+        "BALANCING": int(balancing is not None),
+        "BALANCE_START_MV": _milli(balancing.start_v) if balancing else 0,
+        "BALANCE_SPREAD_MV": _milli(balancing.spread_v) if balancing else 0,
+        "BALANCE_HOTTEST_DC": _deci(balancing.hottest_c) if balancing else 0,
+    }
+
+
+def _lines(pack: GuardedPack) -> Columns:
+    columns: Columns = {}
+    for name, points in pack.derating:
+        scale = 10 if name.endswith("temperature") else 1000
+        columns[f"{name.upper()}_X"] = tuple(round(p.at * scale) for p in points)
+        columns[f"{name.upper()}_MA"] = tuple(_allowed_ma(points))
+    return columns
+
+
+def _allowed_ma(points: list[DeratingPoint]) -> list[int]:
+    return [_milli(p.allow_a) for p in points]
+
+
+def limits_text(image: LimitImage) -> str:
+    """The Python module a node imports as its limits."""
+    lines = [f'"""Generated from packs/{image.pack}.yaml by tools/generate; never edited. mV, mA, 0.1 degC, cycles of {CYCLE_MS} ms."""',
+             "", f"# rows: {', '.join(f'{d.number} {name}' for name, d in DIAGNOSES.items())}"]
+    for name, value in image.columns.items():
+        shown = f'"{value}"' if isinstance(value, str) else str(value)
+        lines.append(f"{name} = {shown}")
+    lines += [f"HASH_LOW = 0x{image.hash32 & 0xFFFF:04X}", f"HASH_HIGH = 0x{image.hash32 >> 16:04X}", ""]
+    return "\n".join(lines)
