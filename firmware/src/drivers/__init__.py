@@ -1,0 +1,1 @@
+"""One chip or channel a file, behind the interfaces the node uses."""

@@ -1,0 +1,133 @@
+"""The byte stream between a simulated pack and a node: readings in, outputs out, CAN frames too when asked.
+
+Packets: 0xB5, type, length u16, payload, 8-bit sum of all before it; little-endian. Works on any stream with
+`readinto` and `write`. The clock of a simulated node is the time in each reading.
+"""
+
+START = 0xB5
+READING = 0x52
+OUTPUT = 0x4F
+HELLO = 0x48
+FRAME = 0x43
+_HEAD = 4
+_OUTPUT_BYTES = 17
+_FRAME_BYTES = 12
+
+
+def _sum(buffer, count):
+    total = 0
+    for i in range(count):
+        total += buffer[i]
+    return total & 0xFF
+
+
+def i32(b, at):
+    """Signed 32-bit, small integers only: |value| below 2^30."""
+    high = b[at + 3]
+    if high > 127:
+        high -= 256
+    return (high << 24) + (b[at] | b[at + 1] << 8 | b[at + 2] << 16)
+
+
+class PlantLink:
+    """`reading` is the payload of the last READING; `frames` of `frame_count` FRAME payloads came before it."""
+
+    MOST_FRAMES = 16
+
+    def __init__(self, stream, number, cells, sensors):
+        self.stream = stream
+        self.reading = bytearray(22 + 2 * (cells + sensors))
+        self.frames = bytearray(self.MOST_FRAMES * _FRAME_BYTES)
+        self.frame_count = 0
+        self.bad = 0
+        self.lost = 0  # frames that came with no room left
+        self._in = bytearray(_HEAD + len(self.reading) + 1 + _FRAME_BYTES)
+        self._view = memoryview(self._in)
+        self._out = bytearray(_HEAD + _OUTPUT_BYTES + 1)
+        self._out_view = memoryview(self._out)
+        self._hello = (number, cells, sensors)
+
+    def hello(self):
+        packet = bytearray((START, HELLO, 3, 0) + self._hello + (0,))
+        packet[7] = _sum(packet, 7)
+        self.stream.write(packet)
+
+    def wait(self):
+        """Blocks until the next READING is in `reading`; False when the other side has gone."""
+        self.frame_count = 0
+        while True:
+            kind = self._packet()
+            if kind < 0:
+                return False
+            if kind == READING:
+                return True
+
+    def _packet(self):
+        """Reads one packet; its type, 0 for one that was dropped, -1 at the end of the stream."""
+        if not self._fill(0, 1):
+            return -1
+        if self._in[0] != START:
+            self.bad += 1
+            return 0
+        if not self._fill(1, _HEAD):
+            return -1
+        kind = self._in[1]
+        count = self._in[2] | self._in[3] << 8
+        if not (kind == READING and count == len(self.reading) or kind == FRAME and count == _FRAME_BYTES):
+            self.bad += 1
+            return 0
+        if not self._fill(_HEAD, _HEAD + count + 1):
+            return -1
+        if _sum(self._in, _HEAD + count) != self._in[_HEAD + count]:
+            self.bad += 1
+            return 0
+        self._keep(kind, count)
+        return kind
+
+    def _keep(self, kind, count):
+        if kind == READING:
+            for i in range(count):
+                self.reading[i] = self._in[_HEAD + i]
+        elif self.frame_count < self.MOST_FRAMES:
+            at = self.frame_count * _FRAME_BYTES
+            for i in range(count):
+                self.frames[at + i] = self._in[_HEAD + i]
+            self.frame_count += 1
+        else:
+            self.lost += 1
+
+    def _fill(self, start, end):
+        while start < end:
+            got = self.stream.readinto(self._view[start:end])
+            if not got:
+                return False
+            start += got
+        return True
+
+    def time_ms(self):
+        return i32(self.reading, 0) & 0x3FFFFFFF
+
+    def answer(self, outputs, mask):
+        """Sends the outputs and the balancing mask."""
+        out = self._out
+        out[0] = START
+        out[1] = OUTPUT
+        out[2] = _OUTPUT_BYTES
+        out[3] = 0
+        out[4] = outputs
+        for i in range(16):
+            out[5 + i] = mask[i]
+        out[21] = _sum(out, 21)
+        self.stream.write(out)
+
+    def send_frame(self, can_id, data):
+        """Sends one CAN frame over the link instead of a bus."""
+        packet = bytearray(_HEAD + _FRAME_BYTES + 1)
+        packet[0] = START
+        packet[1] = FRAME
+        packet[2] = _FRAME_BYTES
+        for i in range(4):
+            packet[4 + i] = can_id >> 8 * i & 0xFF
+        packet[8:16] = data
+        packet[16] = _sum(packet, 16)
+        self.stream.write(packet)

@@ -1,0 +1,1 @@
+"""Written by tools/generate from dbc/ and packs/; never edited."""

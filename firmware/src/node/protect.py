@@ -1,0 +1,152 @@
+"""Walks the limit table: tiers, delays, hold times, latches. Knows numbers and rows, not what they stand for.
+
+A value is beyond a tier when it has passed it; equal is still inside. An unknown value changes nothing: it neither
+trips nor clears a row, and the rows for stale and implausible readings see to the rest.
+"""
+
+from array import array
+
+from generated.codec import (
+    ANSWER_ACCEPTED, ANSWER_CAUSE_PRESENT, ANSWER_HOLD_RUNNING, ANSWER_LATCHED, ANSWER_LOCAL_CLEAR_ONLY)
+
+OK = 0
+TRIPPED = 1  # the cause is present
+HOLDING = 2  # the cause has gone, the hold time runs
+WAITING = 3  # the hold time is over, the latch waits to be cleared
+
+WARN_PAGE = 0
+LIMIT_PAGE = 1
+TRIP_PAGE = 2
+LATCHED_PAGE = 3
+PAGE_BYTES = 6
+_TIMER_TOP = 1 << 20
+
+
+class Protect:
+    """State of every row. `blocks_now`, `blocks_after` and `limited` are masks: 1 charge, 2 discharge."""
+
+    def __init__(self, limits):
+        self.limits = limits
+        self.rows = len(limits.TRIP)
+        self.state = bytearray(self.rows)
+        self.bits = bytearray(4 * PAGE_BYTES)
+        self.changed = bytearray(4)
+        self.hold = array("i", [0] * self.rows)
+        self._warn_time = array("i", [0] * self.rows)
+        self._limit_time = array("i", [0] * self.rows)
+        self._trip_time = array("i", [0] * self.rows)
+        self.blocks_now = self.blocks_after = self.limited = 0
+        self.latched = 0  # rows that wait for a clear
+        self.opened_by = 255  # the row that tripped in this step
+
+    def step(self, values, known, periods):
+        """Judges every row by `values[row]` where `known[row]`; `periods` is how many cycles have passed."""
+        limits = self.limits
+        self.blocks_now = self.blocks_after = self.limited = self.latched = 0
+        self.opened_by = 255
+        for n in range(self.rows):
+            if known[n]:
+                self._judge(n, values[n], limits.SIGN[n], periods)
+            if self.get(LIMIT_PAGE, n):
+                self.limited |= limits.LIMIT_BLOCKS[n]
+            if self.state[n]:
+                if limits.AFTER_REQUEST[n]:
+                    self.blocks_after |= limits.TRIP_BLOCKS[n]
+                else:
+                    self.blocks_now |= limits.TRIP_BLOCKS[n]
+                if limits.LATCH[n]:
+                    self.latched += 1
+
+    def _judge(self, n, value, sign, periods):
+        limits = self.limits
+        value = value * sign
+        cleared = value <= limits.CLEAR[n] * sign
+        delay = limits.DELAY[n]
+        self._warn_time[n] = time = self._time(self._warn_time[n], value > limits.WARN[n] * sign, periods)
+        self._put(WARN_PAGE, n, time > delay)
+        self._limit_time[n] = time = self._time(self._limit_time[n], value > limits.LIMIT[n] * sign, periods)
+        if time > delay:
+            self._put(LIMIT_PAGE, n, True)
+        elif cleared:
+            self._put(LIMIT_PAGE, n, False)
+        self._trip_time[n] = time = self._time(self._trip_time[n], value > limits.TRIP[n] * sign, periods)
+        self._trip(n, time > delay, cleared, periods)
+
+    def _time(self, time, beyond, periods):
+        """Cycles the value has been beyond; the first counts as one, so that delay 0 trips at once."""
+        if not beyond:
+            return 0
+        if time == 0:
+            return 1
+        return time + periods if time < _TIMER_TOP else time
+
+    def _trip(self, n, trips, cleared, periods):
+        state = self.state[n]
+        if trips:
+            if state == OK:
+                self.opened_by = n
+            state = TRIPPED
+        elif state == TRIPPED and cleared:
+            state = HOLDING
+            self.hold[n] = self.limits.HOLD[n]
+        elif state == HOLDING or state == WAITING:
+            self.hold[n] = max(0, self.hold[n] - periods)
+            state = WAITING if self.hold[n] == 0 else HOLDING
+        if state == WAITING and not self.limits.LATCH[n]:
+            state = OK
+        self.state[n] = state
+        self._put(TRIP_PAGE, n, state == TRIPPED)
+        self._put(LATCHED_PAGE, n, state != OK and self.limits.LATCH[n] == 1)
+
+    def refusal(self, n):
+        """Why row n cannot be cleared by the gateway now, or ANSWER_ACCEPTED."""
+        if self.state[n] == OK:
+            return ANSWER_ACCEPTED
+        if self.state[n] == TRIPPED:
+            return ANSWER_CAUSE_PRESENT
+        if not self.limits.REMOTE_CLEAR[n]:
+            return ANSWER_LOCAL_CLEAR_ONLY
+        if self.state[n] == HOLDING:
+            return ANSWER_HOLD_RUNNING
+        return ANSWER_ACCEPTED
+
+    def why_closed_to(self, n):
+        """Why a close is refused because of row n: its cause, its hold time or its latch."""
+        if n == 255 or self.state[n] == WAITING:
+            return ANSWER_LATCHED
+        return ANSWER_HOLD_RUNNING if self.state[n] == HOLDING else ANSWER_CAUSE_PRESENT
+
+    def clear(self, n):
+        """Forgets the latch of row n, whose refusal() was ANSWER_ACCEPTED."""
+        self.state[n] = OK
+        self._put(LATCHED_PAGE, n, False)
+
+    def get(self, page, n):
+        return self.bits[page * PAGE_BYTES + (n >> 3)] >> (n & 7) & 1
+
+    def _put(self, page, n, on):
+        at = page * PAGE_BYTES + (n >> 3)
+        mask = 1 << (n & 7)
+        before = self.bits[at]
+        after = before | mask if on else before & ~mask & 0xFF
+        if after != before:
+            self.bits[at] = after
+            self.changed[page] = 1
+
+    def first_blocking(self, mask):
+        """The lowest row that blocks part of `mask` by its limit or trip tier; 255 when none does."""
+        limits = self.limits
+        for n in range(self.rows):
+            if self.state[n] and limits.TRIP_BLOCKS[n] & mask:
+                return n
+            if self.get(LIMIT_PAGE, n) and limits.LIMIT_BLOCKS[n] & mask:
+                return n
+        return 255
+
+    def longest_hold(self):
+        """Cycles until the last hold time is over."""
+        longest = 0
+        for n in range(self.rows):
+            if self.state[n] == HOLDING and self.hold[n] > longest:
+                longest = self.hold[n]
+        return longest
