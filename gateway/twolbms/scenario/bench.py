@@ -1,0 +1,158 @@
+"""The test bench a scenario's node sits on: readings that are set, outputs that come back, a gateway that speaks.
+
+Knows integers and frames, not expectations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cantools
+from cantools.database import Database
+
+from twolbms.build.codec import crc_table, snake
+from twolbms.config.pack import GuardedPack
+from twolbms.files import data_path
+from twolbms.scenario.model import Request, Set
+from twolbms.sim.plant_packets import Reading
+
+GATEWAY = 0x80
+CAN_ID_MASK = 0x1FFFFF00
+_CRC = crc_table()
+CanFrame = tuple[int, bytes]
+
+
+def node_database() -> Database:
+    """The contract, as cantools reads it."""
+    database = cantools.database.load_file(str(data_path("dbc", "node.dbc")))
+    assert isinstance(database, Database)
+    return database
+
+
+def crc8(can_id: int, data: bytes) -> int:
+    """CRC-8 SAE J1850 over message number, node number and bytes 0 to 6."""
+    value = 0xFF
+    for byte in bytes((can_id >> 8 & 0xFF, can_id & 0xFF)) + data[:7]:
+        value = _CRC[value ^ byte]
+    return value ^ 0xFF
+
+
+@dataclass
+class Bench:
+    """Everything around the node. `outputs` are those of the last cycle (bits: charge, discharge, precharge, heater)."""
+
+    pack: GuardedPack
+    database: Database
+    node: int
+    cells_mv: list[int | None] = field(default_factory=list)
+    temperatures_dc: list[int | None] = field(default_factory=list)
+    current_ma: int | None = 0
+    pack_mv: int | str | None = "sum"
+    link_mv: int | str | None = "follows"
+    conversions: bool = True
+    feedback: str = "follows"
+    interlock: bool = True
+    arming: bool = False
+    charger: bool = False
+    gateway: str = "alive"
+    balancing_allowed: bool = False
+    outputs: int = 0
+    scan: int = 1
+    _beat: int = 0
+    _request: int = 0
+    _number: int = 0
+    _beat_due_ms: int = 0
+    _pending: list[CanFrame] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        start_v = {"lfp": 3.3}.get(self.pack.chemistry, 3.8)
+        self.cells_mv = [round(start_v * 1000)] * self.pack.cells.series
+        self.temperatures_dc = [250] * len(self.pack.sensors.temperatures)
+
+    def apply(self, change: Set) -> None:
+        """Takes over what a step sets."""
+        _spread(self.cells_mv, change.cells_v, change.cell_v, 1000)
+        _spread(self.temperatures_dc, change.temperatures_c, change.temperature_c, 10)
+        for name in ("current", "pack", "link"):
+            value = getattr(change, f"{name}_a" if name == "current" else f"{name}_v")
+            if value is not None:
+                setattr(self, f"{name}_ma" if name == "current" else f"{name}_mv",
+                        None if value == "missing" else value if isinstance(value, str) else round(value * 1000))
+        for name in ("feedback", "gateway", "balancing_allowed"):
+            if (value := getattr(change, name)) is not None:
+                setattr(self, name, value)
+        for name, good in (("conversions", "running"), ("interlock", "closed"), ("arming", "on"), ("charger", "on")):
+            if (value := getattr(change, name)) is not None:
+                setattr(self, name, value == good)
+        if change.request:
+            self._pending += self._requests(change.request)
+        if change.frame:
+            self._pending.append((change.frame.id, bytes.fromhex(change.frame.data)))
+
+    def reading(self, time_ms: int) -> Reading:
+        """What the node measures in the cycle at `time_ms`."""
+        if self.conversions:
+            self.scan = self.scan + 1 & 0xFFFF
+        total = sum(mv or 0 for mv in self.cells_mv)
+        pack_mv = total if self.pack_mv == "sum" else self.pack_mv
+        link_mv = (total if self.outputs & 7 else 0) if self.link_mv == "follows" else self.link_mv
+        assert not isinstance(pack_mv, str) and not isinstance(link_mv, str)
+        return Reading(time_ms=time_ms & 0x3FFFFFFF, scan=self.scan, flags=self._flags(), pack_mv=pack_mv, link_mv=link_mv,
+                       current_ma=self.current_ma, cells_mv=tuple(self.cells_mv), temps_dc=tuple(self.temperatures_dc))
+
+    def _flags(self) -> int:
+        measured = {"follows": self.outputs & 15, "all_open": 0, "all_closed": 15, "unknown": self.outputs & 15}[self.feedback]
+        return (measured | self.interlock << 4 | self.arming << 5 | self.charger << 6 | (self.feedback == "unknown") << 7)
+
+    def frames(self, elapsed_ms: int) -> Iterator[CanFrame]:
+        """What the gateway sends in this cycle."""
+        if self.gateway != "silent" and elapsed_ms >= self._beat_due_ms:
+            self._beat_due_ms = elapsed_ms + 250 - elapsed_ms % 250
+            if self.gateway == "alive":
+                self._beat = (self._beat + 1) % 15
+            yield self._frame("GatewayHeartbeat", GATEWAY, self._beat,
+                              {"BalancingAllowed": int(self.balancing_allowed), "GatewayMinutes": 3_000_000})
+        yield from self._pending
+        self._pending.clear()
+
+    def _requests(self, request: Request) -> Iterator[CanFrame]:
+        message = self.database.get_message_by_name("NodeRequest")
+        codes = {snake(str(text)): number for number, text in (message.get_signal_by_name("Request").choices or {}).items()}
+        limits = {snake(str(text)): number for number, text in (message.get_signal_by_name("RequestLimit").choices or {}).items()}
+        self._number = self._number + 1 & 0xFF
+        raw = {"Request": codes[request.ask], "RequestNumber": self._number,
+               "ChargeCurrentAsked": 4095 if request.charge_a is None else int(request.charge_a * 4),
+               "DischargeCurrentAsked": 4095 if request.discharge_a is None else int(request.discharge_a * 4),
+               "RequestLimit": limits[request.limit] if request.limit else 63,
+               "BalancingAsked": {"on": 1, "off": 0, None: 3}[request.balancing]}
+        for _ in range(request.times if request.ask in ("close", "clear") else 1):
+            self._request = (self._request + 1) % 15
+            can_id, data = self._frame("NodeRequest", self.node, self._request, raw)
+            yield can_id, data[:7] + bytes((data[7] ^ request.damaged,))
+
+    def _frame(self, name: str, address: int, counter: int, raw: dict[str, int]) -> CanFrame:
+        message = self.database.get_message_by_name(name)
+        data = message.encode({**raw, "Counter": counter, "Crc8": 0}, scaling=False, strict=False)
+        can_id = message.frame_id & CAN_ID_MASK | address
+        return can_id, data[:7] + bytes((crc8(can_id, data),))
+
+
+def _spread(into: list[int | None], every: object, single: dict[int, float | str] | None | object, counts: int) -> None:
+    def count(value: object) -> int | None:
+        return None if value == "missing" else round(float(value) * counts)  # type: ignore[arg-type]  # the model checked it
+
+    if isinstance(every, list):
+        if len(every) != len(into):
+            raise ScenarioError(f"a list of {len(every)} values for {len(into)}")
+        into[:] = [count(value) for value in every]
+    elif every is not None:
+        into[:] = [count(every)] * len(into)
+    for number, value in (single or {}).items():  # type: ignore[attr-defined]  # a mapping or None
+        if not 1 <= number <= len(into):
+            raise ScenarioError(f"number {number}: there are 1 to {len(into)}")
+        into[number - 1] = count(value)
+
+
+class ScenarioError(Exception):
+    """A scenario that asks for something its pack does not have."""

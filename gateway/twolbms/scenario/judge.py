@@ -1,0 +1,128 @@
+"""Holds what a node did against what a scenario expects, and names the first difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from cantools.database import Database
+
+from twolbms.build.codec import snake
+from twolbms.diagnoses import COUNT
+from twolbms.scenario.bench import CAN_ID_MASK, CanFrame, ScenarioError
+from twolbms.scenario.model import Expect
+from twolbms.scenario.nodes import CycleResult
+
+TIERS = ("warn", "limit", "trip", "latched")
+OUTPUT_BITS = (("charge", 1, "closed", "open"), ("discharge", 2, "closed", "open"), ("precharge", 4, "closed", "open"),
+               ("heater", 8, "on", "off"))
+
+
+class Difference(NamedTuple):
+    """What was expected and what was found."""
+
+    at_ms: int
+    what: str
+    expected: object
+    found: object
+
+    def __str__(self) -> str:
+        return f"at {self.at_ms} ms: {self.what}: expected {_word(self.expected)}, found {_word(self.found)}"
+
+
+def _word(value: object) -> str:
+    return "nothing" if value is None else ("none" if value == [] else str(value))
+
+
+class Observer:
+    """The last thing the node said of everything: frames by message, fault pages, outputs."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.outputs = 0
+        self.balancing: list[int] = []
+        self.frames: dict[str, dict[str, Any]] = {}
+        self.faults: dict[str, list[str]] = {tier: [] for tier in TIERS}
+        self._by_id = {m.frame_id & CAN_ID_MASK: m for m in database.messages}
+        first = database.get_message_by_name("NodeFaults").signals
+        self._rows = [snake(s.name.removeprefix("Warn")) for s in sorted(first, key=lambda s: s.start)
+                      if s.name.startswith("Warn")]
+        assert len(self._rows) == COUNT
+
+    def take(self, result: CycleResult) -> None:
+        """Takes over what a cycle gave."""
+        self.outputs = result.outputs
+        bits = int.from_bytes(result.balancing, "little")
+        self.balancing = [cell + 1 for cell in range(128) if bits >> cell & 1]
+        for frame in result.frames:
+            self._frame(frame)
+
+    def _frame(self, frame: CanFrame) -> None:
+        can_id, data = frame
+        message = self._by_id[can_id & CAN_ID_MASK]
+        decoded = message.decode(data)
+        assert isinstance(decoded, dict)
+        if message.name == "NodeFaults":
+            bits = int.from_bytes(data[:6], "little")
+            page = data[6] >> 4 & 3
+            self.faults[TIERS[page]] = [name for n, name in enumerate(self._rows) if bits >> n & 1]
+        else:
+            self.frames.setdefault(message.name, {}).update(decoded)
+
+    def value(self, message: str, signal: str) -> Any:
+        """The last value of a signal: a number, or a choice's name in snake case; None when never sent."""
+        value = self.frames.get(message, {}).get(signal)
+        return snake(str(value)) if value is not None and not isinstance(value, (int, float)) else value
+
+
+def differences(expect: Expect, seen: Observer, at_ms: int) -> Iterator[Difference]:
+    """Every expectation that does not hold."""
+    for what, wanted, found in _pairs(expect, seen):
+        if not _same(wanted, found):
+            yield Difference(at_ms, what, wanted, found)
+
+
+def _same(wanted: object, found: object) -> bool:
+    if isinstance(wanted, float | int) and isinstance(found, float | int) and not isinstance(wanted, bool):
+        return abs(wanted - found) < 1e-6
+    return wanted == found
+
+
+def _pairs(expect: Expect, seen: Observer) -> Iterator[tuple[str, object, object]]:
+    if expect.state:
+        yield "state", expect.state, seen.value("PackState", "State")
+    for name, bit, on, off in OUTPUT_BITS:
+        if expect.outputs and (wanted := getattr(expect.outputs, name)):
+            yield f"outputs.{name}", wanted, on if seen.outputs & bit else off
+    for tier in TIERS:
+        if expect.faults and (rows := getattr(expect.faults, tier)) is not None:
+            yield f"faults.{tier}", sorted(rows), sorted(seen.faults[tier])
+    yield from _named(expect.allowance, "allowance", seen, "PackAllowance",
+                      {"charge_a": "ChargeCurrentAllowed", "discharge_a": "DischargeCurrentAllowed",
+                       "charge_by": "ChargeLimitedBy", "discharge_by": "DischargeLimitedBy"})
+    yield from _named(expect.answer, "answer", seen, "NodeAnswer",
+                      {"request": "AnsweredRequest", "answer": "Answer", "limit": "AnswerLimit"})
+    if expect.open_reason:
+        yield "open_reason", expect.open_reason, seen.value("PackState", "OpenReason")
+    if expect.balancing is not None:
+        yield "balancing", expect.balancing, seen.balancing
+    for message, signals in (expect.frames or {}).items():
+        for signal, wanted in signals.items():
+            _must_exist(seen.database, message, signal)
+            found = seen.value(message, signal)
+            yield f"frames.{message}.{signal}", snake(wanted) if isinstance(wanted, str) else wanted, found
+
+
+def _named(part: object, title: str, seen: Observer, message: str, names: dict[str, str]) -> Iterator[tuple[str, object, object]]:
+    for key, signal in names.items():
+        wanted = getattr(part, key, None) if part else None
+        if wanted is not None:
+            yield f"{title}.{key}", wanted, seen.value(message, signal)
+
+
+def _must_exist(database: Database, message: str, signal: str) -> None:
+    names = [m.name for m in database.messages]
+    if message not in names:
+        raise ScenarioError(f"expect.frames: no message {message}; there are {', '.join(names)}")
+    if signal not in (signals := [s.name for s in database.get_message_by_name(message).signals]):
+        raise ScenarioError(f"expect.frames.{message}: no signal {signal}; there are {', '.join(signals[:12])}")

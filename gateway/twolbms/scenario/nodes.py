@@ -1,0 +1,146 @@
+"""Where a scenario's node runs: in this process on CPython, or as MicroPython over a pipe with the heap locked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple, Protocol
+
+from twolbms.build.columns import LimitImage, limit_image, limits_text
+from twolbms.build.micropython import find_runtime
+from twolbms.config.pack import GuardedPack
+from twolbms.files import data_path
+from twolbms.sim.plant_packets import FRAME, OUTPUT, PacketReader, Reading, frame_packet, parse_frame, parse_output
+
+HEAP = "96k"
+Frames = list[tuple[int, bytes]]
+
+
+class CycleResult(NamedTuple):
+    """What one cycle gave."""
+
+    outputs: int
+    balancing: bytes
+    frames: Frames
+
+
+class TestedNode(Protocol):
+    """A node that runs one cycle at a time."""
+
+    def cycle(self, frames: Iterable[tuple[int, bytes]], reading: Reading) -> CycleResult:
+        """Gives it frames and a reading, takes outputs and frames."""
+
+    def close(self) -> None:
+        """Ends it."""
+
+
+class NodeDied(Exception):
+    """The node ended in the middle of a cycle; the text holds what it printed."""
+
+
+def firmware_folder() -> Path:
+    """The firmware's source."""
+    return data_path("firmware", "src")
+
+
+def limits_object(image: LimitImage) -> SimpleNamespace:
+    """The columns as the firmware reads them from its generated module."""
+    return SimpleNamespace(**image.columns, HASH_LOW=image.hash32 & 0xFFFF, HASH_HIGH=image.hash32 >> 16)
+
+
+class _MemoryStream:
+    def __init__(self) -> None:
+        self.incoming = bytearray()
+        self.outgoing = bytearray()
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = min(len(buffer), len(self.incoming))
+        buffer[:count] = self.incoming[:count]
+        del self.incoming[:count]
+        return count
+
+    def write(self, data: bytes) -> int:
+        self.outgoing += data
+        return len(data)
+
+
+class CPythonNode:
+    """The firmware imported into this process. `limits` may be spoiled on purpose."""
+
+    def __init__(self, limits: Any, number: int) -> None:
+        folder = str(firmware_folder())
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        from board import SimulatedBoard  # type: ignore[import-not-found]  # the firmware's own modules
+        from node.cycle import Node  # type: ignore[import-not-found]
+
+        self._stream = _MemoryStream()
+        self.board = SimulatedBoard(limits, number, self._stream)
+        self.node = Node(limits, number, self.board.afe, self.board.pins, self.board.can, 0, 1, 0)
+        self._reader = PacketReader()
+
+    def cycle(self, frames: Iterable[tuple[int, bytes]], reading: Reading) -> CycleResult:
+        """One cycle in this process."""
+        for can_id, data in frames:
+            self._stream.incoming += frame_packet(can_id, data)
+        self._stream.incoming += reading.packet()
+        self.node.step(self.board.wait())
+        self.board.finish()
+        packets = list(self._reader.feed(bytes(self._stream.outgoing)))
+        self._stream.outgoing.clear()
+        return _result(packets)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class MicroPythonNode:
+    """The firmware on the 32-bit unix port, heap of 96 KiB, locked during the cycle."""
+
+    def __init__(self, pack: GuardedPack, number: int, program: str | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="twolbms-node-")
+        image = limit_image(pack)
+        Path(self._folder.name, f"limits_{pack.pack}.py").write_text(limits_text(image))
+        source = firmware_folder()
+        command = [program or find_runtime().program, "-X", f"heapsize={HEAP}", str(source / "main.py"), "--pack", pack.pack,
+                   "--node", str(number), "--plant", "-"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                         env={"MICROPYPATH": f"{source}:{self._folder.name}", "PATH": "/usr/bin:/bin"})
+        self._reader = PacketReader()
+
+    def cycle(self, frames: Iterable[tuple[int, bytes]], reading: Reading) -> CycleResult:
+        """One cycle through the pipe."""
+        assert self._process.stdin and self._process.stdout
+        packets: list[tuple[int, bytes]] = []
+        try:
+            self._process.stdin.write(b"".join(frame_packet(*f) for f in frames) + reading.packet())
+            self._process.stdin.flush()
+            while not packets or packets[-1][0] != OUTPUT:
+                data = self._process.stdout.read1(65536)  # type: ignore[attr-defined]  # a BufferedReader
+                if not data:
+                    raise NodeDied(self._last_words())
+                packets += self._reader.feed(data)
+        except OSError as error:
+            raise NodeDied(self._last_words()) from error
+        return _result(packets)
+
+    def _last_words(self) -> str:
+        self._process.kill()
+        _, errors = self._process.communicate()
+        return errors.decode(errors="replace").strip() or f"exit status {self._process.returncode}"
+
+    def close(self) -> None:
+        """Ends the process and removes its limits."""
+        self._process.kill()
+        self._process.communicate()
+        self._folder.cleanup()
+
+
+def _result(packets: list[tuple[int, bytes]]) -> CycleResult:
+    frames = [parse_frame(payload) for kind, payload in packets if kind == FRAME]
+    output = parse_output(next(payload for kind, payload in packets if kind == OUTPUT))
+    return CycleResult(output.outputs, output.balancing, frames)
