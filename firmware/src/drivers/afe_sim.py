@@ -3,8 +3,9 @@
 A conversion is new when the scan counter has moved; that the values changed proves nothing.
 """
 
-from drivers.plant_link import i32
 from node.measure import NA
+
+from drivers.plant_link import i32
 
 _CELLS_AT = 22
 _ABSENT = 0x8000

@@ -73,7 +73,7 @@ class PlantLink:
             return -1
         kind = self._in[1]
         count = self._in[2] | self._in[3] << 8
-        if not (kind == READING and count == len(self.reading) or kind == FRAME and count == _FRAME_BYTES):
+        if not ((kind == READING and count == len(self.reading)) or (kind == FRAME and count == _FRAME_BYTES)):
             self.bad += 1
             return 0
         if not self._fill(_HEAD, _HEAD + count + 1):

@@ -1,4 +1,7 @@
-"""Generated from packs/lfp_8s_320ah.yaml by tools/generate; never edited. mV, mA, 0.1 degC, cycles of 100 ms."""
+"""Generated from packs/lfp_8s_320ah.yaml by tools/generate; never edited.
+
+mV, mA, 0.1 degC, cycles of 100 ms. A threshold of 268435455 is one that no reading reaches.
+"""
 
 # rows: 0 cell_over_voltage, 1 cell_under_voltage, 2 charge_over_current, 3 discharge_over_current, 4 charge_over_temperature, 5 charge_under_temperature, 6 discharge_over_temperature, 7 discharge_under_temperature, 8 stale_reading, 9 implausible_reading, 10 gateway_silent, 11 path_feedback, 12 precharge_failed, 13 interlock, 14 charge_while_blocked, 15 discharge_while_blocked, 16 break_overload
 SIGN = (1, -1, 1, 1, 1, -1, 1, -1, 1, 1, 1, 1, 1, 1, 1, 1, 1)

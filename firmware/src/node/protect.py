@@ -7,7 +7,12 @@ trips nor clears a row, and the rows for stale and implausible readings see to t
 from array import array
 
 from generated.codec import (
-    ANSWER_ACCEPTED, ANSWER_CAUSE_PRESENT, ANSWER_HOLD_RUNNING, ANSWER_LATCHED, ANSWER_LOCAL_CLEAR_ONLY)
+    ANSWER_ACCEPTED,
+    ANSWER_CAUSE_PRESENT,
+    ANSWER_HOLD_RUNNING,
+    ANSWER_LATCHED,
+    ANSWER_LOCAL_CLEAR_ONLY,
+)
 
 OK = 0
 TRIPPED = 1  # the cause is present

@@ -1,6 +1,7 @@
-"""Says on CAN what the node knows: which frame in which cycle. Spread over the cycles, so that the bus sees no burst."""
+"""Says on CAN what the node knows: which frame in which cycle, spread so that the bus sees no burst."""
 
 from generated import codec
+
 from node.measure import NA
 
 _PROTECTED = 16  # counters, by the low nibble of message numbers 0x10 to 0x16 and 0x40, 0x41
@@ -47,7 +48,8 @@ class Report:
         if cycle % codec.CYCLES_TEMP_EXTREMES == 0:
             self._temperatures(m)
         if cycle % codec.CYCLES_NODE_CHARGE == 0:
-            codec.fill_node_charge(self._d, self.node, self._count(_CHARGE), charge.in_mah, charge.out_mah, self.boot_id)
+            codec.fill_node_charge(self._d, self.node, self._count(_CHARGE), charge.in_mah, charge.out_mah,
+                                   self.boot_id)
             self.can.send(codec.ID_NODE_CHARGE | self.node, self._d)
         self._bulk(m, cycle)
         self._info(cycle)

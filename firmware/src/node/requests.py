@@ -7,9 +7,23 @@ consecutive counters and the same content. No message changes a limit.
 from array import array
 
 from generated.codec import (
-    ANSWER_ACCEPTED, ANSWER_LATCHED, ANSWER_NOT_SUPPORTED, ANSWER_SEND_TWICE, ID_GATEWAY_HEARTBEAT, ID_NODE_REQUEST, NA,
-    REASON_NOTHING, REQUEST_ALLOWANCE, REQUEST_BALANCING, REQUEST_CLEAR, REQUEST_CLOSE, REQUEST_OPEN,
-    read_gateway_heartbeat, read_node_request)
+    ANSWER_ACCEPTED,
+    ANSWER_LATCHED,
+    ANSWER_NOT_SUPPORTED,
+    ANSWER_SEND_TWICE,
+    ID_GATEWAY_HEARTBEAT,
+    ID_NODE_REQUEST,
+    NA,
+    REASON_NOTHING,
+    REQUEST_ALLOWANCE,
+    REQUEST_BALANCING,
+    REQUEST_CLEAR,
+    REQUEST_CLOSE,
+    REQUEST_OPEN,
+    read_gateway_heartbeat,
+    read_node_request,
+)
+
 from node.allowance import UNLIMITED_MA
 
 SILENT = 10  # row of gateway_silent

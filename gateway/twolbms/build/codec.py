@@ -72,7 +72,7 @@ def codec_text(dbc: Path) -> str:
     database = cantools.database.load_file(str(dbc))
     assert isinstance(database, Database)
     rows = crc_table()
-    table = "\n".join("    " + ", ".join(f"0x{b:02X}" for b in rows[i:i + 16]) + "," for i in range(0, 256, 16))
+    table = "\n".join("    " + ", ".join(f"0x{b:02X}" for b in rows[i : i + 16]) + "," for i in range(0, 256, 16))
     parts = [_HEAD.replace("{table}", table), _constants(database)]
     for message in database.messages:
         parts.append(_packers(message) if message.senders == ["Node"] else _unpacker(message))
@@ -86,15 +86,21 @@ def snake(name: str) -> str:
 
 def _constants(database: Database) -> str:
     lines = [f"ID_{snake(m.name).upper()} = 0x{m.frame_id:08X}" for m in database.messages]
-    lines += [f"CYCLES_{snake(m.name).upper()} = {m.cycle_time // 100}" for m in database.messages
-              if m.cycle_time and m.senders == ["Node"]]
+    lines += [
+        f"CYCLES_{snake(m.name).upper()} = {m.cycle_time // 100}"
+        for m in database.messages
+        if m.cycle_time and m.senders == ["Node"]
+    ]
     wanted = {"State": "STATE", "LastRefusal": "ANSWER", "Request": "REQUEST", "OpenReason": "REASON"}
     for message in database.messages:
         for signal in message.signals:
             if signal.name in wanted and signal.choices:
                 prefix = wanted.pop(signal.name)
-                lines += [f"{prefix}_{snake(str(text)).upper()} = {number}" for number, text in signal.choices.items()
-                          if str(text) != NA_TEXT]
+                lines += [
+                    f"{prefix}_{snake(str(text)).upper()} = {number}"
+                    for number, text in signal.choices.items()
+                    if str(text) != NA_TEXT
+                ]
     return "\n".join(lines)
 
 
@@ -165,8 +171,7 @@ def _store_lines(signals: list[tuple[Signal, str]]) -> list[str]:
             take = min(8 - offset, left)
             down = bit - signal.start
             text = f"{variable} >> {down}" if down else variable
-            mask = (1 << take) - 1
-            text = f"({text} & 0x{mask:X})" if down else f"({text} & 0x{mask:X})"
+            text = f"({text} & 0x{(1 << take) - 1:X})"
             pieces.setdefault(byte, []).append(f"{text} << {offset}" if offset else text)
             bit, left = bit + take, left - take
     return [f"    d[{byte}] = {' | '.join(pieces.get(byte, ['0']))}" for byte in range(8)]
@@ -186,8 +191,10 @@ def _packers(message: Message) -> str:
     if len(shapes) == 1 and not is_protected(message):
         return _array_packer(message, selectors[0], groups[0])
     common = [s for s in message.signals if not s.multiplexer_ids]
-    return "\n\n\n".join(_packer(message, f"fill_{snake(message.name)}_{page}", signals + common, (selectors[0], page))
-                         for page, signals in sorted(groups.items()))
+    return "\n\n\n".join(
+        _packer(message, f"fill_{snake(message.name)}_{page}", signals + common, (selectors[0], page))
+        for page, signals in sorted(groups.items())
+    )
 
 
 def _packer(message: Message, function: str, signals: list[Signal], page: tuple[Signal, int] | None) -> str:
@@ -217,11 +224,15 @@ def _bitmap_packer(message: Message, selector: Signal) -> str:
     assert selector.start >= 48
     counter = message.get_signal_by_name("Counter")
     shift = selector.start - 48
-    lines = [f"def fill_{snake(message.name)}(d, node, counter, page, bits, first):",
-             f'    """{message.comment} bits[first] holds limits 0 to 7."""']
+    lines = [
+        f"def fill_{snake(message.name)}(d, node, counter, page, bits, first):",
+        f'    """{message.comment} bits[first] holds limits 0 to 7."""',
+    ]
     lines += [f"    d[{i}] = bits[first{f' + {i}' if i else ''}]" for i in range(6)]
-    lines += [f"    d[6] = (counter & 0x{(1 << counter.length) - 1:X}) | page << {shift}",
-              f"    d[7] = crc8(d, 0x{message.frame_id >> 8 & 0xFF:02X}, node)"]
+    lines += [
+        f"    d[6] = (counter & 0x{(1 << counter.length) - 1:X}) | page << {shift}",
+        f"    d[7] = crc8(d, 0x{message.frame_id >> 8 & 0xFF:02X}, node)",
+    ]
     return "\n".join(lines)
 
 
@@ -230,13 +241,17 @@ def _array_packer(message: Message, selector: Signal, group: list[Signal]) -> st
     group = sorted(group, key=lambda s: s.start)
     mul, div, half = scale_fraction(group[0])
     low, high = raw_range(group[0])
-    lines = [f"def fill_{snake(message.name)}(d, group, values, count):",
-             f'    """{message.comment} values[0:count] in {NODE_UNITS[group[0].unit or ""][0]}."""',
-             f"    i = group * {len(group)}"]
+    lines = [
+        f"def fill_{snake(message.name)}(d, group, values, count):",
+        f'    """{message.comment} values[0:count] in {NODE_UNITS[group[0].unit or ""][0]}."""',
+        f"    i = group * {len(group)}",
+    ]
     for k in range(len(group)):
         at = f"i + {k}" if k else "i"
-        lines.append(f"    v{k} = _raw(values[{at}] if {at} < count else NA, {mul}, {div}, {half}, {low}, {high}, "
-                     f"{not_available(group[0])})")
+        lines.append(
+            f"    v{k} = _raw(values[{at}] if {at} < count else NA, {mul}, {div}, {half}, {low}, {high}, "
+            f"{not_available(group[0])})"
+        )
     lines += _store_lines([(selector, "group")] + [(s, f"v{k}") for k, s in enumerate(group)])
     return "\n".join(lines)
 
@@ -245,9 +260,12 @@ def _unpacker(message: Message) -> str:
     """For what the node receives: values into an array, in the order of the DBC; False when the CRC is wrong."""
     payload = [s for s in message.signals if s.name not in ("Counter", "Crc8")]
     names = ", ".join(f"{i} {node_name(s)}" for i, s in enumerate(payload))
-    lines = [f"def read_{snake(message.name)}(d, node, v):",
-             f'    """{message.comment} Fills v: {names}."""',
-             f"    if crc8(d, 0x{message.frame_id >> 8 & 0xFF:02X}, node) != d[7]:", "        return False"]
+    lines = [
+        f"def read_{snake(message.name)}(d, node, v):",
+        f'    """{message.comment} Fills v: {names}."""',
+        f"    if crc8(d, 0x{message.frame_id >> 8 & 0xFF:02X}, node) != d[7]:",
+        "        return False",
+    ]
     for index, signal in enumerate(payload):
         lines += _load_lines(index, signal)
     return "\n".join([*lines, "    return True"])

@@ -36,13 +36,17 @@ def _rows(pack: GuardedPack) -> Columns:
     rows = [(BY_NUMBER[n], pack.limits[BY_NUMBER[n].name]) for n in range(COUNT)]
 
     def tier(name: str) -> tuple[int, ...]:
-        return tuple(_counts(d, getattr(row, name)) if getattr(row, name) is not None else d.beyond * NEVER
-                     for d, row in rows)
+        return tuple(
+            _counts(d, getattr(row, name)) if getattr(row, name) is not None else d.beyond * NEVER for d, row in rows
+        )
 
     common = pack.outputs == "common"
     return {
         "SIGN": tuple(d.beyond for d, _ in rows),
-        "WARN": tier("warn"), "LIMIT": tier("limit"), "TRIP": tier("trip"), "CLEAR": tier("clear"),
+        "WARN": tier("warn"),
+        "LIMIT": tier("limit"),
+        "TRIP": tier("trip"),
+        "CLEAR": tier("clear"),
         "DELAY": tuple(_cycles(row.delay_s) for _, row in rows),
         "HOLD": tuple(_cycles(row.hold_s) for _, row in rows),
         "LATCH": tuple(int(row.latch) for _, row in rows),
@@ -77,14 +81,21 @@ def _scalars(pack: GuardedPack) -> Columns:
     sensors, rules = pack.sensors, pack.allowance
     return {
         "PACK": pack.pack,
-        "CELLS": pack.cells.series, "SENSORS": len(sensors.temperatures),
-        "COMMON": int(pack.outputs == "common"), "CLOSE_ALONE": int(pack.close_alone),
+        "CELLS": pack.cells.series,
+        "SENSORS": len(sensors.temperatures),
+        "COMMON": int(pack.outputs == "common"),
+        "CLOSE_ALONE": int(pack.close_alone),
         "PACK_SUM_TOLERANCE_MV": _milli(sensors.pack_sum_tolerance_v),
-        "CELL_LOW_MV": _milli(sensors.cell_low_v), "CELL_HIGH_MV": _milli(sensors.cell_high_v),
-        "TEMPERATURE_LOW_DC": _deci(sensors.temperature_low_c), "TEMPERATURE_HIGH_DC": _deci(sensors.temperature_high_c),
-        "MAX_CHARGE_MA": _milli(charge.limit), "MAX_DISCHARGE_MA": _milli(discharge.limit),
-        "SILENT_CHARGE_MA": _milli(silent.allow_charge_a), "SILENT_DISCHARGE_MA": _milli(silent.allow_discharge_a),
-        "CHARGE_TO_MV": _milli(rules.charge_v), "RISE_MA_PER_CYCLE": round(rules.rise_a_per_s * CYCLE_MS),
+        "CELL_LOW_MV": _milli(sensors.cell_low_v),
+        "CELL_HIGH_MV": _milli(sensors.cell_high_v),
+        "TEMPERATURE_LOW_DC": _deci(sensors.temperature_low_c),
+        "TEMPERATURE_HIGH_DC": _deci(sensors.temperature_high_c),
+        "MAX_CHARGE_MA": _milli(charge.limit),
+        "MAX_DISCHARGE_MA": _milli(discharge.limit),
+        "SILENT_CHARGE_MA": _milli(silent.allow_charge_a),
+        "SILENT_DISCHARGE_MA": _milli(silent.allow_discharge_a),
+        "CHARGE_TO_MV": _milli(rules.charge_v),
+        "RISE_MA_PER_CYCLE": round(rules.rise_a_per_s * CYCLE_MS),
         "PRECHARGE_CYCLES": _cycles(pack.precharge.timeout_s),
         "PRECHARGE_DIFFERENCE_MV": _milli(pack.precharge.difference_v),
         "PRECHARGE_CURRENT_MA": _milli(pack.precharge.current_a),
@@ -119,8 +130,14 @@ def _allowed_ma(points: list[DeratingPoint]) -> list[int]:
 
 def limits_text(image: LimitImage) -> str:
     """The Python module a node imports as its limits."""
-    lines = [f'"""Generated from packs/{image.pack}.yaml by tools/generate; never edited. mV, mA, 0.1 degC, cycles of {CYCLE_MS} ms."""',
-             "", f"# rows: {', '.join(f'{d.number} {name}' for name, d in DIAGNOSES.items())}"]
+    lines = [
+        f'"""Generated from packs/{image.pack}.yaml by tools/generate; never edited.',
+        "",
+        f'mV, mA, 0.1 degC, cycles of {CYCLE_MS} ms. A threshold of {NEVER} is one that no reading reaches.',
+        '"""',
+        "",
+        f"# rows: {', '.join(f'{d.number} {name}' for name, d in DIAGNOSES.items())}",
+    ]
     for name, value in image.columns.items():
         shown = f'"{value}"' if isinstance(value, str) else str(value)
         lines.append(f"{name} = {shown}")

@@ -18,18 +18,30 @@ MIRROR = "http://archive.example/debian"
 
 # Debian trixie, i386, as listed in its signed index on 2026-11-21: (path below the mirror, SHA-256).
 _PINNED = (
-    ("pool/main/m/micropython/micropython_1.25.0+ds-1_i386.deb",
-     "a72799821cb45442150f8a7f0757bc8e4f9a4b64abccbd837d694a20d6900bb5"),
-    ("pool/main/g/glibc/libc6_2.41-12+deb13u4_i386.deb",
-     "67bb4b54cf4bb6a380449dfa1852cd9135659f85360caa0e41d312f4b30e573a"),
-    ("pool/main/libf/libffi/libffi8_3.4.8-2_i386.deb",
-     "8bafefb38c320ca27796070c881595ce04d900c3b534ac142a494daf1fe1db13"),
-    ("pool/main/m/mbedtls/libmbedtls21_3.6.6-0.1~deb13u1_i386.deb",
-     "eb1b20154ce9008aca1d036698ffc12019020a54985d2c5ae3dc1c1c39c9e995"),
-    ("pool/main/m/mbedtls/libmbedx509-7_3.6.6-0.1~deb13u1_i386.deb",
-     "fe6ba192c9227d30a4cd05a3bdeccdf9ff30d55b27d8ff488126c16dcf727cce"),
-    ("pool/main/m/mbedtls/libmbedcrypto16_3.6.6-0.1~deb13u1_i386.deb",
-     "aa4698ed436eebf77e3dc9f5c514073bd554109d857d887db5a367dde9a5c377"),
+    (
+        "pool/main/m/micropython/micropython_1.25.0+ds-1_i386.deb",
+        "a72799821cb45442150f8a7f0757bc8e4f9a4b64abccbd837d694a20d6900bb5",
+    ),
+    (
+        "pool/main/g/glibc/libc6_2.41-12+deb13u4_i386.deb",
+        "67bb4b54cf4bb6a380449dfa1852cd9135659f85360caa0e41d312f4b30e573a",
+    ),
+    (
+        "pool/main/libf/libffi/libffi8_3.4.8-2_i386.deb",
+        "8bafefb38c320ca27796070c881595ce04d900c3b534ac142a494daf1fe1db13",
+    ),
+    (
+        "pool/main/m/mbedtls/libmbedtls21_3.6.6-0.1~deb13u1_i386.deb",
+        "eb1b20154ce9008aca1d036698ffc12019020a54985d2c5ae3dc1c1c39c9e995",
+    ),
+    (
+        "pool/main/m/mbedtls/libmbedx509-7_3.6.6-0.1~deb13u1_i386.deb",
+        "fe6ba192c9227d30a4cd05a3bdeccdf9ff30d55b27d8ff488126c16dcf727cce",
+    ),
+    (
+        "pool/main/m/mbedtls/libmbedcrypto16_3.6.6-0.1~deb13u1_i386.deb",
+        "aa4698ed436eebf77e3dc9f5c514073bd554109d857d887db5a367dde9a5c377",
+    ),
 )
 _PACKAGES = ("micropython", "libc6", "libffi8", "libmbedtls21", "libmbedx509-7", "libmbedcrypto16")
 
@@ -50,7 +62,8 @@ class Runtime:
 def cache_folder() -> Path:
     """The user's cache for what is fetched or built once a machine."""
     base = os.environ.get("TWOLBMS_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "twolbms")
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "twolbms"
+    )
     return Path(base)
 
 
@@ -88,7 +101,8 @@ def find_runtime(fetch: bool = True, need_32_bit: bool = False) -> Runtime:
     kind = "32-bit MicroPython" if need_32_bit else "MicroPython"
     raise RuntimeMissing(
         f"no {kind} here ({trouble}). On Debian trixie or newer type: sudo apt-get install micropython; elsewhere "
-        "set TWOLBMS_MICROPYTHON to a unix-port program of version 1.25 or newer")
+        "set TWOLBMS_MICROPYTHON to a unix-port program of version 1.25 or newer"
+    )
 
 
 def fetch_32_bit(attempts: int = 3) -> Runtime:
@@ -137,8 +151,18 @@ def _fetch_pinned(work: Path) -> None:
     """The exact files, each checked against its hash: needs no package index."""
     mirror = _mirror()
     for path, sha256 in _PINNED:
-        _run(["/usr/lib/apt/apt-helper", "-o", "APT::Sandbox::User=root", "download-file", f"{mirror}/{path}",
-              str(work / Path(path).name), f"SHA256:{sha256}"], work)
+        _run(
+            [
+                "/usr/lib/apt/apt-helper",
+                "-o",
+                "APT::Sandbox::User=root",
+                "download-file",
+                f"{mirror}/{path}",
+                str(work / Path(path).name),
+                f"SHA256:{sha256}",
+            ],
+            work,
+        )
 
 
 def _fetch_by_index(work: Path) -> None:
@@ -149,9 +173,15 @@ def _fetch_by_index(work: Path) -> None:
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     (apt / "sources.list").write_text(f"deb [signed-by={keyring}] {_mirror()} trixie main\n")
     options = {
-        "Dir::Etc::sourcelist": apt / "sources.list", "Dir::Etc::sourceparts": "-", "Dir::State": apt,
-        "Dir::State::lists": apt / "lists", "Dir::State::status": "/dev/null", "Dir::Cache": work / "cache",
-        "APT::Architecture": "i386", "APT::Architectures": "i386", "APT::Sandbox::User": "root",
+        "Dir::Etc::sourcelist": apt / "sources.list",
+        "Dir::Etc::sourceparts": "-",
+        "Dir::State": apt,
+        "Dir::State::lists": apt / "lists",
+        "Dir::State::status": "/dev/null",
+        "Dir::Cache": work / "cache",
+        "APT::Architecture": "i386",
+        "APT::Architectures": "i386",
+        "APT::Sandbox::User": "root",
         "Acquire::Languages": "none",
     }
     apt_get = ["apt-get", "-qq"] + [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
@@ -172,7 +202,8 @@ def _install(work: Path, home: Path) -> Runtime:
     wrapper.write_text(
         '#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\n'
         f'lib="$here/{loaders[0].parent.relative_to(work)}"\n'
-        f'exec "$lib/{loaders[0].name}" --library-path "$lib" "$here/root/usr/bin/micropython" "$@"\n')
+        f'exec "$lib/{loaders[0].name}" --library-path "$lib" "$here/root/usr/bin/micropython" "$@"\n'
+    )
     wrapper.chmod(0o755)
     shutil.rmtree(home, ignore_errors=True)
     home.parent.mkdir(parents=True, exist_ok=True)

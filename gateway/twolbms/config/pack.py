@@ -12,7 +12,9 @@ from twolbms.diagnoses import CYCLE_MS, DIAGNOSES
 Number = Annotated[float, Field(strict=False)]
 Positive = Annotated[float, Field(strict=False, gt=0)]
 NotNegative = Annotated[float, Field(strict=False, ge=0)]
-Source = Annotated[str, Field(min_length=8, description="Where the number comes from: data sheet page, table, test, or whose choice")]
+Source = Annotated[
+    str, Field(min_length=8, description="Where the number comes from: data sheet page, table, test, or whose choice")
+]
 
 
 class Cells(StrictModel):
@@ -28,8 +30,12 @@ class Cells(StrictModel):
 class Sensors(StrictModel):
     """What the cell monitor of this pack measures and how far its readings may disagree."""
 
-    temperatures: list[str] = Field(min_length=1, max_length=62, description="Place of each temperature sensor, in the monitor's order")
-    pack_sum_tolerance_v: Positive = Field(description="Largest difference between the sum of the cells and the pack voltage")
+    temperatures: list[str] = Field(
+        min_length=1, max_length=62, description="Place of each temperature sensor, in the monitor's order"
+    )
+    pack_sum_tolerance_v: Positive = Field(
+        description="Largest difference between the sum of the cells and the pack voltage"
+    )
     cell_low_v: Number = Field(description="A cell reading below this is a wiring fault, not a voltage")
     cell_high_v: Number = Field(description="A cell reading above this is a wiring fault, not a voltage")
     temperature_low_c: Number = Field(description="A temperature below this is a broken sensor")
@@ -47,7 +53,9 @@ class Rating(StrictModel):
     peak_a: Positive | None = Field(default=None, description="Current it carries for peak_s, A")
     peak_s: Positive | None = Field(default=None, description="How long it carries peak_a, s")
     table: str | None = Field(default=None, description="Cable only: the ampacity table")
-    temperature_c: Number | None = Field(default=None, description="Cable only: conductor temperature of the table's column")
+    temperature_c: Number | None = Field(
+        default=None, description="Cable only: conductor temperature of the table's column"
+    )
     source: Source
 
     @model_validator(mode="after")
@@ -63,8 +71,12 @@ class Rating(StrictModel):
         continuous = (self.charge_a if charging else self.discharge_a) * self.runs
         if current_a <= continuous:
             return True
-        return self.peak_a is not None and self.peak_s is not None and current_a <= self.peak_a * self.runs \
+        return (
+            self.peak_a is not None
+            and self.peak_s is not None
+            and current_a <= self.peak_a * self.runs
             and seconds <= self.peak_s
+        )
 
 
 class Limit(StrictModel):
@@ -78,10 +90,16 @@ class Limit(StrictModel):
     delay_s: NotNegative = Field(description="How long the value must stay beyond, s")
     hold_s: NotNegative = Field(default=0.0, description="How long after the cause has gone nothing closes, s")
     latch: bool = Field(default=False, description="A trip is remembered until it is cleared by request")
-    remote_clear: bool = Field(default=False, description="The gateway may clear it; otherwise only a person at the node")
-    open: Literal["now", "after_request"] = Field(default="now", description="after_request: ask for 0 A first, wait at most 5 s")
+    remote_clear: bool = Field(
+        default=False, description="The gateway may clear it; otherwise only a person at the node"
+    )
+    open: Literal["now", "after_request"] = Field(
+        default="now", description="after_request: ask for 0 A first, wait at most 5 s"
+    )
     allow_charge_a: NotNegative | None = Field(default=None, description="gateway_silent only: charge current then, A")
-    allow_discharge_a: NotNegative | None = Field(default=None, description="gateway_silent only: discharge current then, A")
+    allow_discharge_a: NotNegative | None = Field(
+        default=None, description="gateway_silent only: discharge current then, A"
+    )
     source: Source
 
 
@@ -115,7 +133,9 @@ class Contactor(StrictModel):
     """What the outputs can break and how long they are held above it."""
 
     break_max_a: Positive = Field(description="Largest current the outputs may open under, A")
-    break_hold_ms: int = Field(ge=0, le=5000, description="How long they are held above it at most, from the fuse's curve, ms")
+    break_hold_ms: int = Field(
+        ge=0, le=5000, description="How long they are held above it at most, from the fuse's curve, ms"
+    )
     source: Source
 
 
@@ -160,7 +180,8 @@ class GuardedPack(StrictModel):
     cells: Cells
     sensors: Sensors
     outputs: Literal["fets", "separate_ports", "common"] = Field(
-        description="fets and separate_ports block charge alone; common opens everything")
+        description="fets and separate_ports block charge alone; common opens everything"
+    )
     close_alone: bool = Field(description="The node may close by itself; only in banks of one pack")
     ratings: list[Rating] = Field(min_length=3, description="Every part the current passes")
     limits: dict[str, Limit] = Field(description="One row for each diagnosis")
@@ -197,9 +218,12 @@ def _row_problems(pack: GuardedPack) -> list[str]:
         tiers = [value for value in (row.clear, row.warn, row.limit, row.trip) if value is not None]
         ordered = sorted(tiers, reverse=diagnosis.beyond < 0)
         inner = [value for value in (row.warn, row.limit, row.trip) if value is not None]
-        if inner and (inner != sorted(inner, reverse=diagnosis.beyond < 0) or
-                      row.trip is not None and ordered[-1] != row.trip or
-                      (row.clear - inner[-1]) * diagnosis.beyond > 0):
+        if inner and (
+            inner != sorted(inner, reverse=diagnosis.beyond < 0)
+            or (row.trip is not None
+            and ordered[-1] != row.trip)
+            or (row.clear - inner[-1]) * diagnosis.beyond > 0
+        ):
             found.append(f"limits.{name}: expected clear inside and warn, limit, trip in rising severity")
         for key in ("delay_s", "hold_s"):
             cycles = getattr(row, key) * 1000 / CYCLE_MS
@@ -207,9 +231,12 @@ def _row_problems(pack: GuardedPack) -> list[str]:
                 found.append(f"limits.{name}.{key}: expected a multiple of {CYCLE_MS / 1000:g} s, the node's cycle")
         if row.latch and row.trip is None:
             found.append(f"limits.{name}.latch: only a trip latches, and the row has none")
-        found += [f"limits.{name}.{key}: {getattr(row, key):g} {row.unit} is not a whole count of the node's "
-                  f"{1 / diagnosis.counts:g} {row.unit}" for key in ("warn", "limit", "trip", "clear")
-                  if getattr(row, key) is not None and not _whole(getattr(row, key) * diagnosis.counts)]
+        found += [
+            f"limits.{name}.{key}: {getattr(row, key):g} {row.unit} is not a whole count of the node's "
+            f"{1 / diagnosis.counts:g} {row.unit}"
+            for key in ("warn", "limit", "trip", "clear")
+            if getattr(row, key) is not None and not _whole(getattr(row, key) * diagnosis.counts)
+        ]
     silent = pack.limits.get("gateway_silent")
     if silent and (silent.allow_charge_a is None or silent.allow_discharge_a is None):
         found.append("limits.gateway_silent: expected allow_charge_a and allow_discharge_a")
@@ -234,14 +261,18 @@ def _rating_problems(pack: GuardedPack) -> list[str]:
             found.append(f"limits.{name}.limit: {row.limit:g} A is above the {part}'s {most:g} A")
         for rating in pack.ratings:
             if not rating.carries(row.trip, row.delay_s, charging):
-                found.append(f"limits.{name}.trip: the {rating.part} does not carry {row.trip:g} A for {row.delay_s:g} s")
+                found.append(
+                    f"limits.{name}.trip: the {rating.part} does not carry {row.trip:g} A for {row.delay_s:g} s"
+                )
     cables = [r for r in pack.ratings if r.part == "cable"]
     for fuse in (r for r in pack.ratings if r.part == "fuse"):
         for cable in cables:
             if fuse.discharge_a > cable.discharge_a * cable.runs:
-                found.append(f"ratings: the {fuse.discharge_a:g} A fuse is above the cable's "
-                             f"{cable.discharge_a * cable.runs:g} A ({cable.runs} run(s), {cable.table}, {cable.temperature_c:g} degC): "
-                             "fit a smaller fuse, a thicker cable or a second run")
+                found.append(
+                    f"ratings: the {fuse.discharge_a:g} A fuse is above the cable's "
+                    f"{cable.discharge_a * cable.runs:g} A ({cable.runs} run(s), {cable.table}, "
+                    f"{cable.temperature_c:g} degC): fit a smaller fuse, a thicker cable or a second run"
+                )
     if not cables or not any(r.part == "fuse" for r in pack.ratings):
         found.append("ratings: expected at least a fuse and a cable")
     return found
@@ -252,11 +283,17 @@ def _derating_problems(pack: GuardedPack) -> list[str]:
     for name, points in pack.derating:
         if [p.at for p in points] != sorted({p.at for p in points}):
             found.append(f"derating.{name}: expected points in rising order of `at`, none twice")
-    for name, row_name in (("charge_by_temperature", "charge_under_temperature"),
-                           ("charge_by_temperature", "charge_over_temperature")):
+    for name, row_name in (
+        ("charge_by_temperature", "charge_under_temperature"),
+        ("charge_by_temperature", "charge_over_temperature"),
+    ):
         row, points = pack.limits.get(row_name), getattr(pack.derating, name)
         end = points[0] if "under" in row_name else points[-1]
-        if row and row.limit is not None and (end.allow_a != 0 or (end.at - row.limit) * DIAGNOSES[row_name].beyond > 0):
+        if (
+            row
+            and row.limit is not None
+            and (end.allow_a != 0 or (end.at - row.limit) * DIAGNOSES[row_name].beyond > 0)
+        ):
             found.append(f"derating.{name}: expected 0 A at or inside the {row_name} limit of {row.limit:g} degC")
     if pack.heater and not pack.heater.on_below_c < pack.heater.off_above_c < pack.heater.hottest_c:
         found.append("heater: expected on_below_c < off_above_c < hottest_c")

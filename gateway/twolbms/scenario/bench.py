@@ -40,7 +40,7 @@ def crc8(can_id: int, data: bytes) -> int:
 
 @dataclass
 class Bench:
-    """Everything around the node. `outputs` are those of the last cycle (bits: charge, discharge, precharge, heater)."""
+    """Everything around the node. `outputs`: those of the last cycle (bits: charge, discharge, precharge, heater)."""
 
     pack: GuardedPack
     database: Database
@@ -77,8 +77,11 @@ class Bench:
         for name in ("current", "pack", "link"):
             value = getattr(change, f"{name}_a" if name == "current" else f"{name}_v")
             if value is not None:
-                setattr(self, f"{name}_ma" if name == "current" else f"{name}_mv",
-                        None if value == "missing" else value if isinstance(value, str) else round(value * 1000))
+                setattr(
+                    self,
+                    f"{name}_ma" if name == "current" else f"{name}_mv",
+                    None if value == "missing" else value if isinstance(value, str) else round(value * 1000),
+                )
         for name in ("feedback", "gateway", "balancing_allowed"):
             if (value := getattr(change, name)) is not None:
                 setattr(self, name, value)
@@ -98,12 +101,22 @@ class Bench:
         pack_mv = total if self.pack_mv == "sum" else self.pack_mv
         link_mv = (total if self.outputs & 7 else 0) if self.link_mv == "follows" else self.link_mv
         assert not isinstance(pack_mv, str) and not isinstance(link_mv, str)
-        return Reading(time_ms=time_ms & 0x3FFFFFFF, scan=self.scan, flags=self._flags(), pack_mv=pack_mv, link_mv=link_mv,
-                       current_ma=self.current_ma, cells_mv=tuple(self.cells_mv), temps_dc=tuple(self.temperatures_dc))
+        return Reading(
+            time_ms=time_ms & 0x3FFFFFFF,
+            scan=self.scan,
+            flags=self._flags(),
+            pack_mv=pack_mv,
+            link_mv=link_mv,
+            current_ma=self.current_ma,
+            cells_mv=tuple(self.cells_mv),
+            temps_dc=tuple(self.temperatures_dc),
+        )
 
     def _flags(self) -> int:
-        measured = {"follows": self.outputs & 15, "all_open": 0, "all_closed": 15, "unknown": self.outputs & 15}[self.feedback]
-        return (measured | self.interlock << 4 | self.arming << 5 | self.charger << 6 | (self.feedback == "unknown") << 7)
+        measured = {"follows": self.outputs & 15, "all_open": 0, "all_closed": 15, "unknown": self.outputs & 15}[
+            self.feedback
+        ]
+        return measured | self.interlock << 4 | self.arming << 5 | self.charger << 6 | (self.feedback == "unknown") << 7
 
     def frames(self, elapsed_ms: int) -> Iterator[CanFrame]:
         """What the gateway sends in this cycle."""
@@ -111,21 +124,33 @@ class Bench:
             self._beat_due_ms = elapsed_ms + 250 - elapsed_ms % 250
             if self.gateway == "alive":
                 self._beat = (self._beat + 1) % 15
-            yield self._frame("GatewayHeartbeat", GATEWAY, self._beat,
-                              {"BalancingAllowed": int(self.balancing_allowed), "GatewayMinutes": 3_000_000})
+            yield self._frame(
+                "GatewayHeartbeat",
+                GATEWAY,
+                self._beat,
+                {"BalancingAllowed": int(self.balancing_allowed), "GatewayMinutes": 3_000_000},
+            )
         yield from self._pending
         self._pending.clear()
 
     def _requests(self, request: Request) -> Iterator[CanFrame]:
         message = self.database.get_message_by_name("NodeRequest")
-        codes = {snake(str(text)): number for number, text in (message.get_signal_by_name("Request").choices or {}).items()}
-        limits = {snake(str(text)): number for number, text in (message.get_signal_by_name("RequestLimit").choices or {}).items()}
+        codes = {
+            snake(str(text)): number for number, text in (message.get_signal_by_name("Request").choices or {}).items()
+        }
+        limits = {
+            snake(str(text)): number
+            for number, text in (message.get_signal_by_name("RequestLimit").choices or {}).items()
+        }
         self._number = self._number + 1 & 0xFF
-        raw = {"Request": codes[request.ask], "RequestNumber": self._number,
-               "ChargeCurrentAsked": 4095 if request.charge_a is None else int(request.charge_a * 4),
-               "DischargeCurrentAsked": 4095 if request.discharge_a is None else int(request.discharge_a * 4),
-               "RequestLimit": limits[request.limit] if request.limit else 63,
-               "BalancingAsked": {"on": 1, "off": 0, None: 3}[request.balancing]}
+        raw = {
+            "Request": codes[request.ask],
+            "RequestNumber": self._number,
+            "ChargeCurrentAsked": 4095 if request.charge_a is None else int(request.charge_a * 4),
+            "DischargeCurrentAsked": 4095 if request.discharge_a is None else int(request.discharge_a * 4),
+            "RequestLimit": limits[request.limit] if request.limit else 63,
+            "BalancingAsked": {"on": 1, "off": 0, None: 3}[request.balancing],
+        }
         for _ in range(request.times if request.ask in ("close", "clear") else 1):
             self._request = (self._request + 1) % 15
             can_id, data = self._frame("NodeRequest", self.node, self._request, raw)
@@ -138,7 +163,7 @@ class Bench:
         return can_id, data[:7] + bytes((crc8(can_id, data),))
 
 
-def _spread(into: list[int | None], every: object, single: dict[int, float | str] | None | object, counts: int) -> None:
+def _spread(into: list[int | None], every: object, single: dict[int, float | str] | object | None, counts: int) -> None:
     def count(value: object) -> int | None:
         return None if value == "missing" else round(float(value) * counts)  # type: ignore[arg-type]  # the model checked it
 

@@ -14,8 +14,12 @@ from twolbms.scenario.model import Expect
 from twolbms.scenario.nodes import CycleResult
 
 TIERS = ("warn", "limit", "trip", "latched")
-OUTPUT_BITS = (("charge", 1, "closed", "open"), ("discharge", 2, "closed", "open"), ("precharge", 4, "closed", "open"),
-               ("heater", 8, "on", "off"))
+OUTPUT_BITS = (
+    ("charge", 1, "closed", "open"),
+    ("discharge", 2, "closed", "open"),
+    ("precharge", 4, "closed", "open"),
+    ("heater", 8, "on", "off"),
+)
 
 
 class Difference(NamedTuple):
@@ -45,8 +49,11 @@ class Observer:
         self.faults: dict[str, list[str]] = {tier: [] for tier in TIERS}
         self._by_id = {m.frame_id & CAN_ID_MASK: m for m in database.messages}
         first = database.get_message_by_name("NodeFaults").signals
-        self._rows = [snake(s.name.removeprefix("Warn")) for s in sorted(first, key=lambda s: s.start)
-                      if s.name.startswith("Warn")]
+        self._rows = [
+            snake(s.name.removeprefix("Warn"))
+            for s in sorted(first, key=lambda s: s.start)
+            if s.name.startswith("Warn")
+        ]
         assert len(self._rows) == COUNT
 
     def take(self, result: CycleResult) -> None:
@@ -97,11 +104,25 @@ def _pairs(expect: Expect, seen: Observer) -> Iterator[tuple[str, object, object
     for tier in TIERS:
         if expect.faults and (rows := getattr(expect.faults, tier)) is not None:
             yield f"faults.{tier}", sorted(rows), sorted(seen.faults[tier])
-    yield from _named(expect.allowance, "allowance", seen, "PackAllowance",
-                      {"charge_a": "ChargeCurrentAllowed", "discharge_a": "DischargeCurrentAllowed",
-                       "charge_by": "ChargeLimitedBy", "discharge_by": "DischargeLimitedBy"})
-    yield from _named(expect.answer, "answer", seen, "NodeAnswer",
-                      {"request": "AnsweredRequest", "answer": "Answer", "limit": "AnswerLimit"})
+    yield from _named(
+        expect.allowance,
+        "allowance",
+        seen,
+        "PackAllowance",
+        {
+            "charge_a": "ChargeCurrentAllowed",
+            "discharge_a": "DischargeCurrentAllowed",
+            "charge_by": "ChargeLimitedBy",
+            "discharge_by": "DischargeLimitedBy",
+        },
+    )
+    yield from _named(
+        expect.answer,
+        "answer",
+        seen,
+        "NodeAnswer",
+        {"request": "AnsweredRequest", "answer": "Answer", "limit": "AnswerLimit"},
+    )
     if expect.open_reason:
         yield "open_reason", expect.open_reason, seen.value("PackState", "OpenReason")
     if expect.balancing is not None:
@@ -113,7 +134,9 @@ def _pairs(expect: Expect, seen: Observer) -> Iterator[tuple[str, object, object
             yield f"frames.{message}.{signal}", snake(wanted) if isinstance(wanted, str) else wanted, found
 
 
-def _named(part: object, title: str, seen: Observer, message: str, names: dict[str, str]) -> Iterator[tuple[str, object, object]]:
+def _named(
+    part: object, title: str, seen: Observer, message: str, names: dict[str, str]
+) -> Iterator[tuple[str, object, object]]:
     for key, signal in names.items():
         wanted = getattr(part, key, None) if part else None
         if wanted is not None:

@@ -15,17 +15,28 @@ Missing = Literal["missing"]
 OnOff = Literal["on", "off"]
 OpenClosed = Literal["open", "closed"]
 RowName = Annotated[str, Field(pattern=r"^[a-z_]+$")]
-By = Annotated[str, Field(description="A limit's name or a rule: rating, derate_charge_temperature, gateway_request, path_open, "
-                                      "unknown_reading, …, as PackAllowance in dbc/node.dbc spells it, in snake case")]
+By = Annotated[
+    str,
+    Field(
+        description="A limit's name or a rule: rating, derate_charge_temperature, gateway_request, path_open, "
+        "unknown_reading, …, as PackAllowance in dbc/node.dbc spells it, in snake case"
+    ),
+]
 
 
 class Request(StrictModel):
     """A NodeRequest of the gateway. Close and clear count only when sent twice."""
 
     ask: Literal["open", "close", "allowance", "balancing", "clear", "service"] = Field(description="What is asked")
-    times: int = Field(default=2, ge=1, le=5, description="How often it is sent, with consecutive counters, in this cycle")
-    charge_a: Annotated[float, Field(strict=False, ge=0, le=1023)] | None = Field(default=None, description="allowance: charge current")
-    discharge_a: Annotated[float, Field(strict=False, ge=0, le=1023)] | None = Field(default=None, description="allowance: discharge current")
+    times: int = Field(
+        default=2, ge=1, le=5, description="How often it is sent, with consecutive counters, in this cycle"
+    )
+    charge_a: Annotated[float, Field(strict=False, ge=0, le=1023)] | None = Field(
+        default=None, description="allowance: charge current"
+    )
+    discharge_a: Annotated[float, Field(strict=False, ge=0, le=1023)] | None = Field(
+        default=None, description="allowance: discharge current"
+    )
     limit: RowName | None = Field(default=None, description="clear: only this limit; without it all")
     balancing: OnOff | None = Field(default=None, description="balancing: on or off")
     damaged: bool = Field(default=False, description="Sent with a wrong CRC")
@@ -41,23 +52,42 @@ class RawFrame(StrictModel):
 class Set(StrictModel):
     """What changes in this step; everything else stays as it was."""
 
-    cells_v: Volt | list[Volt | Missing] | Missing | None = Field(default=None, description="All cells: one voltage, or a list from cell 1 up")
+    cells_v: Volt | list[Volt | Missing] | Missing | None = Field(
+        default=None, description="All cells: one voltage, or a list from cell 1 up"
+    )
     cell_v: dict[int, Volt | Missing] | None = Field(default=None, description="Single cells by number from 1")
-    temperatures_c: Celsius | list[Celsius | Missing] | Missing | None = Field(default=None, description="All sensors: one value or a list")
-    temperature_c: dict[int, Celsius | Missing] | None = Field(default=None, description="Single sensors by number from 1")
+    temperatures_c: Celsius | list[Celsius | Missing] | Missing | None = Field(
+        default=None, description="All sensors: one value or a list"
+    )
+    temperature_c: dict[int, Celsius | Missing] | None = Field(
+        default=None, description="Single sensors by number from 1"
+    )
     current_a: Ampere | Missing | None = Field(default=None, description="Pack current, positive when charging")
-    pack_v: Volt | Literal["sum"] | Missing | None = Field(default=None, description="Pack voltage; sum: that of the cells (at start)")
-    link_v: Volt | Literal["follows"] | Missing | None = Field(default=None, description="Link voltage; follows: the pack's once precharge or a path is closed, else 0 (at start)")
-    conversions: Literal["running", "stopped"] | None = Field(default=None, description="Whether the cell monitor converts")
-    feedback: Literal["follows", "all_open", "all_closed", "unknown"] | None = Field(default=None, description="Feedback of the outputs; follows: the commands one cycle later")
+    pack_v: Volt | Literal["sum"] | Missing | None = Field(
+        default=None, description="Pack voltage; sum: that of the cells (at start)"
+    )
+    link_v: Volt | Literal["follows"] | Missing | None = Field(
+        default=None,
+        description="Link voltage; follows: the pack's once precharge or a path is closed, else 0 (at start)",
+    )
+    conversions: Literal["running", "stopped"] | None = Field(
+        default=None, description="Whether the cell monitor converts"
+    )
+    feedback: Literal["follows", "all_open", "all_closed", "unknown"] | None = Field(
+        default=None, description="Feedback of the outputs; follows: the commands one cycle later"
+    )
     interlock: OpenClosed | None = Field(default=None, description="The interlock loop")
     arming: OnOff | None = Field(default=None, description="The arming input")
     charger: OnOff | None = Field(default=None, description="Charger voltage present on the link")
-    gateway: Literal["alive", "silent", "frozen"] | None = Field(default=None, description="Heartbeats every 250 ms; frozen: the same frame again and again")
+    gateway: Literal["alive", "silent", "frozen"] | None = Field(
+        default=None, description="Heartbeats every 250 ms; frozen: the same frame again and again"
+    )
     balancing_allowed: bool | None = Field(default=None, description="What the heartbeat says about balancing")
     request: Request | None = Field(default=None, description="A request sent in this cycle")
     frame: RawFrame | None = Field(default=None, description="A raw frame sent in this cycle")
-    pause_ms: Annotated[int, Field(ge=100, le=600000)] | None = Field(default=None, description="The node does not run for this long before this cycle")
+    pause_ms: Annotated[int, Field(ge=100, le=600000)] | None = Field(
+        default=None, description="The node does not run for this long before this cycle"
+    )
 
 
 class Outputs(StrictModel):
@@ -72,8 +102,12 @@ class Outputs(StrictModel):
 class Allowed(StrictModel):
     """What PackAllowance says."""
 
-    charge_a: Annotated[float, Field(strict=False)] | None = Field(default=None, description="Charge current allowed, in steps of 0.25 A")
-    discharge_a: Annotated[float, Field(strict=False)] | None = Field(default=None, description="Discharge current allowed")
+    charge_a: Annotated[float, Field(strict=False)] | None = Field(
+        default=None, description="Charge current allowed, in steps of 0.25 A"
+    )
+    discharge_a: Annotated[float, Field(strict=False)] | None = Field(
+        default=None, description="Discharge current allowed"
+    )
     charge_by: By | None = None
     discharge_by: By | None = None
 
@@ -98,14 +132,18 @@ class Answer(StrictModel):
 class Expect(StrictModel):
     """What must hold after the cycle of this step."""
 
-    state: Literal["boot", "open", "precharge", "closed", "opening", "latched", "service"] | None = Field(default=None, description="PackState.State")
+    state: Literal["boot", "open", "precharge", "closed", "opening", "latched", "service"] | None = Field(
+        default=None, description="PackState.State"
+    )
     outputs: Outputs | None = Field(default=None, description="Commanded outputs")
     allowance: Allowed | None = Field(default=None, description="PackAllowance")
     faults: Faults | None = Field(default=None, description="NodeFaults, tier by tier")
     answer: Answer | None = Field(default=None, description="The last NodeAnswer")
     open_reason: str | None = Field(default=None, description="PackState.OpenReason")
     balancing: list[int] | None = Field(default=None, description="Cells being balanced, from 1")
-    frames: dict[str, dict[str, float | str]] | None = Field(default=None, description="Last frame of a message: signals by the DBC's names")
+    frames: dict[str, dict[str, float | str]] | None = Field(
+        default=None, description="Last frame of a message: signals by the DBC's names"
+    )
 
 
 class Step(StrictModel):

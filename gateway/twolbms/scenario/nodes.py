@@ -106,10 +106,25 @@ class MicroPythonNode:
         image = limit_image(pack)
         Path(self._folder.name, f"limits_{pack.pack}.py").write_text(limits_text(image))
         source = firmware_folder()
-        command = [program or find_runtime().program, "-X", f"heapsize={HEAP}", str(source / "main.py"), "--pack", pack.pack,
-                   "--node", str(number), "--plant", "-"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                         env={"MICROPYPATH": f"{source}:{self._folder.name}", "PATH": "/usr/bin:/bin"})
+        command = [
+            program or find_runtime().program,
+            "-X",
+            f"heapsize={HEAP}",
+            str(source / "main.py"),
+            "--pack",
+            pack.pack,
+            "--node",
+            str(number),
+            "--plant",
+            "-",
+        ]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"MICROPYPATH": f"{source}:{self._folder.name}", "PATH": "/usr/bin:/bin"},
+        )
         self._reader = PacketReader()
 
     def cycle(self, frames: Iterable[tuple[int, bytes]], reading: Reading) -> CycleResult:

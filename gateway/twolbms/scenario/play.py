@@ -35,8 +35,9 @@ def load_scenario(path: Path) -> tuple[Scenario, GuardedPack]:
     file = named if named.exists() else beside
     if not file.is_file():
         known = sorted(p.stem for p in data_path("packs").glob("*.yaml"))
-        raise ScenarioError(f"pack: no pack type {scenario.pack!r} and no such file beside {path.name}; "
-                            f"there are {', '.join(known)}")
+        raise ScenarioError(
+            f"pack: no pack type {scenario.pack!r} and no such file beside {path.name}; there are {', '.join(known)}"
+        )
     pack = load_model(file, GuardedPack)
     _check(scenario, pack)
     return scenario, pack
@@ -48,8 +49,10 @@ def _check(scenario: Scenario, pack: GuardedPack) -> None:
         for tier in ("warn", "limit", "trip", "latched"):
             for row in (getattr(faults, tier) or []) if faults else []:
                 if row not in DIAGNOSES:
-                    raise ScenarioError(f"step at {step.at_ms} ms: expect.faults.{tier}: no limit {row!r}; "
-                                        f"there are {', '.join(DIAGNOSES)}")
+                    raise ScenarioError(
+                        f"step at {step.at_ms} ms: expect.faults.{tier}: no limit {row!r}; "
+                        f"there are {', '.join(DIAGNOSES)}"
+                    )
 
 
 def start_node(pack: GuardedPack, number: int, runtime: str) -> TestedNode:
