@@ -1,0 +1,44 @@
+# make demo     watch two nodes on real firmware guard two batteries
+# make test     the tests, with servers where `make servers` has built them
+# make check    what a reviewer runs: lint, types, generated files, rules, spoiled limits, heap-locked firmware
+# make generate write every generated file
+# make bench    figures as ratios against peers, also in build/bench.json
+# make servers  build and fetch the real servers the tests can use
+# make clean    remove what the other targets made
+
+PYTHON := .venv/bin/python
+export PYTHON
+
+.PHONY: demo test check generate bench servers clean
+
+demo: .venv/ready-run
+	@$(PYTHON) -m twolbms demo
+
+test: .venv/ready-dev
+	@$(PYTHON) -m pytest
+
+check: .venv/ready-dev
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+	@tools/generate --check
+	@tools/spoil
+	@$(PYTHON) -m pytest -q tests/contract tests/firmware
+
+generate: .venv/ready-dev
+	@tools/generate
+
+bench: .venv/ready-dev
+	@$(PYTHON) tests/bench/all.py
+
+servers: .venv/ready-dev
+	@tools/servers
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready-run: pyproject.toml tools/setup
+	@tools/setup run
+
+.venv/ready-dev: pyproject.toml tools/setup
+	@tools/setup dev
