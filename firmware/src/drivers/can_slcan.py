@@ -20,7 +20,7 @@ def _digit(c):
 
 
 class SlcanCan:
-    """`stream` reads without blocking (None or 0 when empty); `ready(timeout_ms)` is not needed here."""
+    """`stream` neither blocks on reading (None or 0 when empty) nor on writing."""
 
     def __init__(self, stream):
         self.stream = stream

@@ -3,35 +3,41 @@
 import sys
 
 try:
-    import select
     import socket
 except ImportError:  # a board without sockets
     socket = None
 
 
 class TcpStream:
-    """A TCP connection. Blocking, or reading only what is there when `poll` is set."""
+    """A TCP connection; with `blocking` False it reads only what is there and writes only what fits."""
 
-    def __init__(self, address, poll=False):
+    def __init__(self, address, blocking=True):
         host, port = address.rsplit(":", 1)
         self._socket = socket.socket()
         self._socket.connect(socket.getaddrinfo(host, int(port))[0][-1])
         try:
-            self._socket.setsockopt(6, 1, 1)  # TCP_NODELAY
+            self._socket.setsockopt(6, 1, b"\x01\x00\x00\x00")  # TCP_NODELAY: a cycle's answer must not wait
         except OSError:
             pass  # not on this socket: only slower
-        self._poll = None
-        if poll:
-            self._poll = select.poll()
-            self._poll.register(self._socket, select.POLLIN)
+        self._socket.setblocking(blocking)
 
     def readinto(self, buffer):
-        if self._poll is not None and not self._poll.poll(0):
-            return 0
-        return self._socket.readinto(buffer) if hasattr(self._socket, "readinto") else self._socket.recv_into(buffer)
+        """Bytes read; 0 or None when there are none now (not blocking) or no more (blocking)."""
+        if hasattr(self._socket, "readinto"):
+            return self._socket.readinto(buffer)
+        try:
+            return self._socket.recv_into(buffer)
+        except BlockingIOError:
+            return None
 
     def write(self, data):
-        return self._socket.write(data) if hasattr(self._socket, "write") else self._socket.send(data)
+        """Bytes taken; fewer than given, or None, when the other side does not read."""
+        if hasattr(self._socket, "write"):
+            return self._socket.write(data)
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return None
 
 
 class StandardStream:
