@@ -1,0 +1,100 @@
+"""What the loader of guarded packs accepts and refuses."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from twolbms.config.pack import GuardedPack
+
+PACKS = Path(__file__).resolve().parents[3] / "packs"
+
+
+def bank() -> dict:
+    return yaml.safe_load((PACKS / "lfp_8s_320ah.yaml").read_text())
+
+
+def refused(data: dict) -> str:
+    with pytest.raises(ValidationError) as caught:
+        GuardedPack.model_validate(data)
+    return str(caught.value)
+
+
+def part(data: dict, name: str) -> dict:
+    return next(row for row in data["ratings"] if row["part"] == name)
+
+
+def test_continuous_limit_is_the_bms_not_one_c() -> None:
+    """The eight-cell bank carries what its 200 A BMS carries, not the 320 A of its cells."""
+    assert GuardedPack.model_validate(bank()).continuous_a(charging=True) == (200.0, "bms")
+
+
+def test_user_limits_of_the_eight_cell_bank() -> None:
+    """2.5 to 3.65 V; charge from 0 to 65 °C; discharge from -30 to 65 °C: as the user gave them."""
+    limits = GuardedPack.model_validate(bank()).limits
+    assert (limits["cell_under_voltage"].trip, limits["cell_over_voltage"].trip) == (2.5, 3.65)
+    assert (limits["charge_under_temperature"].trip, limits["charge_over_temperature"].trip) == (0.0, 65.0)
+    assert (limits["discharge_under_temperature"].trip, limits["discharge_over_temperature"].trip) == (-30.0, 65.0)
+
+
+def test_a_fuse_above_the_cable_is_refused() -> None:
+    """With a single run of 2 AWG the 250 A fuse does not protect the cable."""
+    data = bank()
+    part(data, "cable")["runs"] = 1
+    assert "250 A fuse is above the cable's 170 A" in refused(data)
+
+
+def test_a_limit_above_the_smallest_rating_is_refused() -> None:
+    """No limit may be above what the weakest part carries."""
+    data = bank()
+    data["limits"]["charge_over_current"]["limit"] = 201
+    assert "201 A is above the bms's 200 A" in refused(data)
+
+
+def test_a_trip_that_a_part_does_not_carry_is_refused() -> None:
+    """A trip current must be carried by every part for the row's delay."""
+    data = bank()
+    data["limits"]["discharge_over_current"]["delay_s"] = 20.0
+    assert "the bms does not carry 240 A for 20 s" in refused(data)
+
+
+def test_a_cable_needs_its_table() -> None:
+    """A cable's rating carries its table and temperature."""
+    data = bank()
+    del part(data, "cable")["table"]
+    assert "names its table" in refused(data)
+
+
+@pytest.mark.parametrize(("key", "value", "words"), [
+    ("delay_s", 0.25, "multiple of 0.1 s"), ("clear", 3.7, "expected clear inside"), ("trip", 3.55, "rising severity"),
+    ("trip", 3.6505, "not a whole count"), ("unit", "A", "expected V, found A")])
+def test_a_row_that_cannot_be_meant_is_refused(key: str, value: object, words: str) -> None:
+    """Delays are whole cycles, thresholds whole counts, tiers in rising severity, units as the diagnosis has them."""
+    data = bank()
+    data["limits"]["cell_over_voltage"][key] = value
+    assert words in refused(data)
+
+
+def test_a_missing_and_an_unknown_row_are_named() -> None:
+    """Every diagnosis has its row, and no row is without a diagnosis."""
+    data = bank()
+    data["limits"]["cell_over_volts"] = data["limits"].pop("cell_over_voltage")
+    text = refused(data)
+    assert "limits.cell_over_volts: no such diagnosis" in text and "limits.cell_over_voltage: the row is missing" in text
+
+
+def test_charging_below_the_cold_limit_cannot_be_derated_in() -> None:
+    """The derating line ends at 0 A at or inside the cold limit."""
+    data = bank()
+    data["derating"]["charge_by_temperature"][0]["allow_a"] = 5
+    assert "expected 0 A at or inside the charge_under_temperature limit" in refused(data)
+
+
+@pytest.mark.parametrize("path", [p for p in sorted(PACKS.glob("*.yaml")) if "kind: guarded" in p.read_text()],
+                         ids=lambda p: p.stem)
+def test_every_number_has_its_source(path: Path) -> None:
+    """Each limit row and each derating point of a guarded pack carries a source."""
+    data = yaml.safe_load(path.read_text())
+    rows = [*data["limits"].values(), *(p for line in data["derating"].values() for p in line), *data["ratings"]]
+    assert rows and all(len(row["source"]) >= 8 for row in rows)
