@@ -12,10 +12,16 @@ from typing import NamedTuple
 START = 0xB5
 READING, OUTPUT, HELLO, FRAME = b"ROHC"
 NOT_AVAILABLE = -(1 << 28)
+TIME_WRAP_MS = 1 << 30
+
+CHARGE_CLOSED, DISCHARGE_CLOSED, PRECHARGE_CLOSED, HEATER_ON = 1, 2, 4, 8
+INTERLOCK_CLOSED, ARMING_HELD, CHARGER_PRESENT, FEEDBACK_BROKEN = 16, 32, 64, 128
+"""Bits of a reading's `flags`; the first four are also those of an output."""
+
 _HEAD = struct.Struct("<BBH")
 _READING = struct.Struct("<IHHiiiBB")
 _ABSENT_16 = -0x8000
-LONGEST = 600
+_LENGTHS = {READING: range(_READING.size, _READING.size + 2 * 2 * 128 + 1), OUTPUT: (17,), HELLO: (3,), FRAME: (12,)}
 
 
 class Reading(NamedTuple):
@@ -31,10 +37,11 @@ class Reading(NamedTuple):
     temps_dc: tuple[int | None, ...]
 
     def packet(self) -> bytes:
-        """The READING packet."""
-        wide = [NOT_AVAILABLE if v is None else max(-(1 << 28) + 1, min((1 << 28) - 1, v))
+        """The READING packet; values beyond their field are held at its ends."""
+        wide = [NOT_AVAILABLE if v is None else max(NOT_AVAILABLE + 1, min((1 << 28) - 1, v))
                 for v in (self.pack_mv, self.link_mv, self.current_ma)]
-        narrow = [_ABSENT_16 if v is None else max(_ABSENT_16 + 1, min(0x7FFF, v)) for v in (*self.cells_mv, *self.temps_dc)]
+        narrow = [_ABSENT_16 if v is None else max(_ABSENT_16 + 1, min(0x7FFF, v))
+                  for v in (*self.cells_mv, *self.temps_dc)]
         head = _READING.pack(self.time_ms, self.scan, self.flags, *wide, len(self.cells_mv), len(self.temps_dc))
         return packet(READING, head + struct.pack(f"<{len(narrow)}h", *narrow))
 
@@ -44,6 +51,22 @@ class Output(NamedTuple):
 
     outputs: int
     balancing: bytes
+
+    def packet(self) -> bytes:
+        """The OUTPUT packet; the balancing mask has 16 bytes."""
+        return packet(OUTPUT, bytes((self.outputs,)) + self.balancing)
+
+
+class Hello(NamedTuple):
+    """How a node introduces itself: its number, and how many cells and sensors it expects."""
+
+    node: int
+    cells: int
+    sensors: int
+
+    def packet(self) -> bytes:
+        """The HELLO packet."""
+        return packet(HELLO, bytes(self))
 
 
 def packet(kind: int, payload: bytes) -> bytes:
@@ -57,9 +80,29 @@ def frame_packet(can_id: int, data: bytes) -> bytes:
     return packet(FRAME, struct.pack("<I8s", can_id, data))
 
 
+def parse_reading(payload: bytes) -> Reading:
+    """The payload of a READING packet; ValueError when its length is not that of its cells and sensors."""
+    time_ms, scan, flags, pack_mv, link_mv, current_ma, cells, sensors = _READING.unpack_from(payload)
+    if len(payload) != _READING.size + 2 * (cells + sensors):
+        raise ValueError(f"reading of {len(payload)} bytes: expected {cells} cells and {sensors} sensors")
+    narrow = tuple(None if value == _ABSENT_16 else value
+                   for value in struct.unpack_from(f"<{cells + sensors}h", payload, _READING.size))
+    return Reading(time_ms, scan, flags, _known(pack_mv), _known(link_mv), _known(current_ma),
+                   narrow[:cells], narrow[cells:])
+
+
+def _known(value: int) -> int | None:
+    return None if value <= NOT_AVAILABLE else value
+
+
 def parse_output(payload: bytes) -> Output:
     """The payload of an OUTPUT packet."""
     return Output(payload[0], payload[1:17])
+
+
+def parse_hello(payload: bytes) -> Hello:
+    """The payload of a HELLO packet."""
+    return Hello(*payload)
 
 
 def parse_frame(payload: bytes) -> tuple[int, bytes]:
@@ -68,7 +111,7 @@ def parse_frame(payload: bytes) -> tuple[int, bytes]:
 
 
 class PacketReader:
-    """Cuts a byte stream into packets; what does not fit is skipped and counted in `bad`."""
+    """Cuts a byte stream into packets; what does not fit is skipped, and each byte of it counted in `bad`."""
 
     def __init__(self) -> None:
         self.bad = 0
@@ -77,25 +120,28 @@ class PacketReader:
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Yields (type, payload) of every whole packet."""
         self._buffer += data
-        while True:
+        while (size := self._find()) is not None:
+            whole = bytes(self._buffer[:size])
+            if sum(whole[:-1]) & 0xFF != whole[-1]:
+                self._skip(1)
+                continue
+            del self._buffer[:size]
+            yield whole[1], whole[_HEAD.size:-1]
+
+    def _find(self) -> int | None:
+        """Size of the packet that begins the buffer, after skipping what begins none; None while it is not whole."""
+        while self._buffer:
             start = self._buffer.find(START)
-            if start:
-                self.bad += 1 if self._buffer else 0
-                del self._buffer[: start if start > 0 else len(self._buffer)]
+            self._skip(len(self._buffer) if start < 0 else start)
             if len(self._buffer) < _HEAD.size:
-                return
+                return None
             _, kind, length = _HEAD.unpack_from(self._buffer)
-            end = _HEAD.size + length
-            if length > LONGEST:
-                self.bad += 1
-                del self._buffer[0]
-                continue
-            if len(self._buffer) <= end:
-                return
-            if sum(self._buffer[:end]) & 0xFF != self._buffer[end]:
-                self.bad += 1
-                del self._buffer[0]
-                continue
-            payload = bytes(self._buffer[_HEAD.size:end])
-            del self._buffer[: end + 1]
-            yield kind, payload
+            if length in _LENGTHS.get(kind, ()):
+                size = _HEAD.size + int(length) + 1
+                return size if len(self._buffer) >= size else None
+            self._skip(1)
+        return None
+
+    def _skip(self, count: int) -> None:
+        self.bad += count
+        del self._buffer[:count]
