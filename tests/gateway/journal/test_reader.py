@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import random
+import threading
+from itertools import islice
+
+import pytest
+
+import twolbms.journal.reader as reader_module
+from twolbms.journal import (
+    Cursor,
+    Event,
+    JournalReader,
+    JournalWriter,
+    Keep,
+    Reading,
+    Retention,
+    Sample,
+    Series,
+)
+from twolbms.journal.block import Header
+from twolbms.journal.segments import segment_path
+
+A, B, C = "aa" * 16, "bb" * 16, "cc" * 16
+CELL = Series("cell_voltage_v", "north", 3)
+S = 10**9
+
+
+def write(writer, *times_ns: int) -> None:
+    """One block a time."""
+    for time_ns in times_ns:
+        writer.sample(CELL, time_ns, 1.0)
+        assert writer.flush(5)
+
+
+def times(blocks) -> list[int]:
+    return [record.time_ns for block in blocks for record in block.records]
+
+
+def large_readings(writer, *times_ns: int) -> None:
+    """One block a time, so large that a segment of 64 KiB holds six."""
+    for time_ns in times_ns:
+        writer.reading(time_ns, "shunt", random.Random(time_ns).randbytes(10_000))
+        assert writer.flush(5)
+
+
+def test_no_journal_no_blocks(folder):
+    """A folder that is not there yet reads as empty: the gateway may start its outlets before its journal."""
+    reader = JournalReader(folder)
+    assert (list(reader.blocks("sample")), list(reader.records("event")), reader.gaps()) == ([], [], [])
+    assert reader.verify() == [f"{folder}: no such folder"]
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3, 5, 7, 20])
+def test_resuming_gives_every_record_once(open_writer, folder, stop_after):
+    """Stopped after any number of blocks and resumed from a written-down cursor, each record comes exactly once."""
+    writer = open_writer(segment_bytes=1 << 16)
+    large_readings(writer, *range(20))
+    assert len(list(folder.joinpath("reading").iterdir())) > 3
+    seen, cursor = [], None
+    while blocks := list(islice(JournalReader(folder).blocks("reading", cursor), stop_after)):
+        seen += times(blocks)
+        assert all(block.skipped_segments == block.damaged == 0 for block in blocks)
+        cursor = Cursor.parse(str(blocks[-1].next))
+    assert seen == [*range(20)]
+    large_readings(writer, 20, 21)
+    assert times(JournalReader(folder).blocks("reading", cursor)) == [20, 21]
+
+
+def test_cursor_survives_a_restart(open_writer, folder):
+    """A cursor goes on across the end of a writer and of a boot."""
+    writer = open_writer()
+    write(writer, 1, 2)
+    cursor = list(JournalReader(folder).blocks("sample"))[-1].next
+    writer.close()
+    for boot_id, expected in ((A, [3]), (B, [3, 4]), (C, [3, 4, 5])):
+        writer = open_writer(boot_id)
+        write(writer, expected[-1])
+        writer.close()
+        assert times(JournalReader(folder).blocks("sample", cursor)) == expected
+
+
+def test_cursor_into_unlinked_segments(open_writer, folder):
+    """A cursor whose segment retention has unlinked moves to the oldest and says how many were skipped, once."""
+    writer = open_writer(segment_bytes=1 << 16, retention=Retention(reading=Keep(300_000)))
+    large_readings(writer, 0, 1)
+    cursor = next(JournalReader(folder).blocks("reading")).next
+    large_readings(writer, *range(2, 60))
+    oldest = min(int(path.stem) for path in folder.joinpath("reading").iterdir())
+    assert oldest > 2
+    blocks = list(JournalReader(folder).blocks("reading", cursor))
+    assert [block.skipped_segments for block in blocks] == [oldest - 1] + [0] * (len(blocks) - 1)
+    assert times(blocks) == [*range(times(blocks)[0], 60)]
+
+
+def test_drained_journal_skips_nothing(open_writer, folder):
+    """A reader that had everything before retention took it is not told of skipped segments."""
+    writer = open_writer(segment_bytes=1 << 16, retention=Retention(reading=Keep(300_000)))
+    seen, cursor = [], None
+    for start in range(0, 60, 4):
+        large_readings(writer, *range(start, start + 4))
+        for block in JournalReader(folder).blocks("reading", cursor):
+            assert block.skipped_segments == 0
+            seen += times([block])
+            cursor = block.next
+    assert seen == [*range(60)]
+
+
+def test_cursor_of_a_replaced_journal(open_writer, folder):
+    """A cursor beyond the newest segment belongs to a journal that is gone: everything here is new."""
+    write(open_writer(), 1, 2)
+    assert times(JournalReader(folder).blocks("sample", Cursor("sample", 99, 5))) == [1, 2]
+
+
+def test_damaged_block_in_the_middle(open_writer, folder):
+    """A damaged block costs its own records only, is counted, and is named by the check."""
+    write(open_writer(), 1, 2, 3, 4)
+    ends = [block.next.offset for block in JournalReader(folder).blocks("sample")]
+    spoil(folder, "sample", ends[0] + 70)
+    reader = JournalReader(folder)
+    assert [(times([block]), block.damaged) for block in reader.blocks("sample")] == [([1], 0), ([3], 1), ([4], 0)]
+    assert reader.damaged == 1
+    assert reader.verify() == [f"sample/00000001.seg from byte {ends[0]} to {ends[1]}: damaged"]
+
+
+def spoil(folder, family: str, offset: int, number: int = 1) -> None:
+    path = segment_path(folder, family, number)
+    raw = bytearray(path.read_bytes())
+    raw[offset] ^= 0x10
+    path.write_bytes(raw)
+
+
+def test_damage_at_the_end_of_an_old_segment(open_writer, folder):
+    """Where the last block of an older segment is damaged, reading goes on in the next and counts it."""
+    writer = open_writer()
+    write(writer, 1, 2)
+    writer.close()
+    write(open_writer(B), 3)
+    path = segment_path(folder, "sample", 1)
+    path.write_bytes(path.read_bytes()[:-80])
+    blocks = list(JournalReader(folder).blocks("sample"))
+    assert [(times([block]), block.damaged) for block in blocks] == [([1], 0), ([3], 1)]
+    assert len(JournalReader(folder).verify()) == 1
+
+
+def test_torn_tail_of_a_live_journal_is_waited_for(open_writer, folder):
+    """Half a block at the end is no damage to a reader: it stops before, and reads the block once it is whole."""
+    write(open_writer(), 1, 2)
+    path = segment_path(folder, "sample", 1)
+    whole = path.read_bytes()
+    first = next(JournalReader(folder).blocks("sample"))
+    for cut in range(first.next.offset, len(whole)):
+        path.write_bytes(whole[:cut])
+        reader = JournalReader(folder)
+        assert times(reader.blocks("sample")) == [1], f"cut at {cut}"
+        assert reader.damaged == 0
+    path.write_bytes(whole)
+    assert times(JournalReader(folder).blocks("sample", first.next)) == [2]
+
+
+def test_block_of_another_family_is_not_believed(open_writer, folder):
+    """A segment file of another family in the wrong folder is damage, not records."""
+    writer = open_writer()
+    writer.event(1, "note", "", {})
+    write(writer, 1)
+    segment_path(folder, "sample", 1).write_bytes(segment_path(folder, "event", 1).read_bytes())
+    assert list(JournalReader(folder).blocks("sample")) == []
+    assert "a block of family event" in JournalReader(folder).verify()[0]
+
+
+def test_missing_segments_and_bad_boots_are_named(open_writer, folder):
+    """The check names segments missing in between and lines of the boots file that cannot be read."""
+    writer = open_writer(segment_bytes=1 << 16)
+    large_readings(writer, *range(30))
+    assert JournalReader(folder).verify() == []
+    segment_path(folder, "reading", 2).unlink()
+    folder.joinpath("boots").write_text("no such line\n")
+    assert JournalReader(folder).verify() == ["boots: 1 damaged lines", "reading: segments 2 to 2 are missing"]
+
+
+def test_reading_while_writing(open_writer, folder):
+    """A reader that follows a writer over many segments gets every record once, in order, and never half a block."""
+    writer = open_writer(segment_bytes=1 << 16)
+    done = threading.Event()
+
+    def produce():
+        for number in range(300):
+            writer.reading(number, "shunt", random.Random(number).randbytes(3000))
+            if number % 7 == 0:
+                writer.flush(5)
+        writer.flush(5)
+        done.set()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    seen: list[Reading] = []
+    cursor, last_round = None, False
+    while not last_round:
+        last_round = done.is_set()
+        reader = JournalReader(folder)
+        for block in reader.blocks("reading", cursor):
+            seen += block.records
+            cursor = block.next
+        assert reader.damaged == 0
+    producer.join()
+    assert seen == [Reading(number, "shunt", random.Random(number).randbytes(3000)) for number in range(300)]
+    assert cursor is not None
+    assert cursor.segment > 5
+
+
+def test_clock_fixed_later(open_writer, folder):
+    """Records written before wall time was known read as monotonic, and as wall time from when it is fixed."""
+    writer = open_writer()
+    write(writer, 5, 6)
+    reader = JournalReader(folder)
+    before = list(reader.blocks("sample"))
+    assert [(block.wall_known, block.quality) for block in before] == [(False, None)] * 2
+    assert times(before) == [5, 6]
+    assert list(reader.records("sample")) == []
+    assert reader.unplaced == 2
+    writer.fix_wall(1_700_000_000_123_456_789, "network")
+    write(writer, 7)
+    after = list(reader.blocks("sample"))
+    assert [(block.wall_known, block.quality) for block in after] == [(True, "network")] * 3
+    assert times(after) == [1_700_000_000_123_456_789 + mono_ns for mono_ns in (5, 6, 7)]
+    assert [record.time_ns for record in reader.records("sample")] == times(after)
+
+
+def test_fixed_in_the_middle_of_a_pass(open_writer, folder):
+    """A pass that began before wall time was fixed gives wall time for the blocks after."""
+    writer = open_writer()
+    write(writer, 5, 6)
+    blocks = JournalReader(folder).blocks("sample")
+    assert not next(blocks).wall_known
+    writer.fix_wall(1000, "rtc")
+    assert writer.flush(5)
+    block = next(blocks)
+    assert (block.wall_known, times([block])) == (True, [1006])
+
+
+def test_two_boots_in_one_folder(open_writer, folder):
+    """Each boot's records get that boot's wall time, and the gap between them has wall time at both ends."""
+    writer = open_writer(A)
+    writer.fix_wall(1000 * S, "network")
+    write(writer, 90 * S)
+    writer.close()
+    writer = open_writer(B, now_ns=lambda: 3 * S)
+    write(writer, 4 * S)
+    reader = JournalReader(folder)
+    assert [(block.boot_id, block.wall_known) for block in reader.blocks("sample")] == [(A, True), (B, False)]
+    gap, = reader.gaps()
+    assert (gap.time_ns, gap.data["from_ns"], gap.data["to_ns"]) == (3 * S, None, 3 * S)
+    writer.fix_wall(2000 * S, "rtc")
+    assert writer.flush(5)
+    assert times(reader.blocks("sample")) == [1090 * S, 2004 * S]
+    assert reader.gaps() == [Event(2003 * S, "gap", "", {
+        "from_ns": 1090 * S, "from_boot": A, "to_ns": 2003 * S, "to_boot": B,
+        "reason": "the gateway was stopped and the machine restarted"})]
+
+
+@pytest.fixture(scope="module")
+def three_minutes(tmp_path_factory):
+    """A journal of two boots in some thirty segments: a reading a second, from 10,000 s of wall time on."""
+    folder = tmp_path_factory.mktemp("three_minutes") / "journal"
+    for boot_id, start_s in ((A, 10_000), (B, 10_090)):
+        writer = JournalWriter(folder, boot_id, now_ns=lambda: 0, segment_bytes=1 << 16)
+        writer.fix_wall(start_s * S, "network")
+        large_readings(writer, *(second * S for second in range(90)))
+        writer.close()
+    return folder
+
+
+@pytest.mark.parametrize("start, end, expected", [
+    (None, None, range(180)), (10_003, 10_006, range(3, 6)), (None, 10_002, range(2)), (10_178, None, (178, 179)),
+    (10_088, 10_093, range(88, 93)), (9000, 10_000, ()), (10_180, None, ()), (10_005, 10_005, ())])
+def test_records_of_a_range(three_minutes, start, end, expected):
+    """A range gives the records with start <= wall time < end, over segments and boots."""
+    found = JournalReader(three_minutes).records("reading", start and start * S, end and end * S)
+    assert [record.time_ns for record in found] == [(10_000 + second) * S for second in expected]
+
+
+def test_small_range_reads_little(three_minutes, monkeypatch):
+    """A small range unpacks only blocks of that range, and of the other segments reads no more than the summary."""
+    walked, unpacked = [], []
+    walk, unpack = reader_module.walk, reader_module.unpack_records
+
+    def counting_walk(*arguments):
+        walked.append(arguments)
+        return walk(*arguments)
+
+    def counting_unpack(header: Header, *arguments):
+        unpacked.append(header)
+        return unpack(header, *arguments)
+
+    monkeypatch.setattr(reader_module, "walk", counting_walk)
+    monkeypatch.setattr(reader_module, "unpack_records", counting_unpack)
+    assert len(list(JournalReader(three_minutes).records("reading", 10_040 * S, 10_042 * S))) == 2
+    assert len(list(three_minutes.joinpath("reading").iterdir())) > 25
+    assert len(walked) <= 3
+    assert len(unpacked) == 2
+
+
+def test_part_of_a_block(open_writer, folder):
+    """Where a block lies across the border of a range, its records inside are given and no others."""
+    writer = open_writer()
+    writer.fix_wall(0, "rtc")
+    for number in range(10):
+        writer.sample(CELL, number, 1.0)
+    assert writer.flush(5)
+    assert list(JournalReader(folder).records("sample", 3, 5)) == [Sample(3, CELL, 1.0), Sample(4, CELL, 1.0)]
+
+
+def test_families_with_records(open_writer, folder):
+    """The reader tells which families hold anything."""
+    writer = open_writer()
+    write(writer, 1)
+    assert JournalReader(folder).families() == ["sample"]
