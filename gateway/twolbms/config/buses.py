@@ -1,0 +1,53 @@
+"""A CAN bus in site.yaml: which interface opens it, and what its channel may be called there."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from twolbms.config.amounts import Name
+from twolbms.config.errors import Misfit, shown
+from twolbms.config.model import StrictModel
+
+_INTERFACE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IFNAMSIZ of netdevice(7) is 16 with its closing zero
+
+
+def _is_multicast(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_multicast
+    except ValueError:
+        return False
+
+
+# interface: what its channel must satisfy, and that in words
+_CHANNELS: dict[str, tuple[Callable[[str], object], str]] = {
+    "slcan": (lambda channel: channel.startswith("/") or "://" in channel,
+              "a device such as /dev/ttyACM0 or an address such as socket://127.0.0.1:4000"),
+    "socketcan": (_INTERFACE_NAME.fullmatch, "the name of a network interface, such as can0"),
+    "udp_multicast": (_is_multicast, "a multicast address, such as 239.74.163.2"),
+    "virtual": (bool, "a name"),
+}
+
+
+class Bus(StrictModel):
+    """One CAN bus that the gateway opens."""
+
+    name: Name = Field(description="Name of the bus, for `bus:` of a pack")
+    interface: Literal["slcan", "socketcan", "virtual", "udp_multicast"] = Field(
+        description="slcan: a USB stick or a TCP port; socketcan: a HAT; virtual: within one program; "
+        "udp_multicast: programs on one machine")
+    channel: str = Field(min_length=1, max_length=200, description=(
+        "slcan: /dev/ttyACM0 or socket://127.0.0.1:4000; socketcan: can0; udp_multicast: 239.74.163.2; "
+        "virtual: a name"))
+    bitrate: int = Field(default=500_000, ge=10_000, le=1_000_000, description="Bits per second; nodes speak 500000")
+
+    @model_validator(mode="after")
+    def _channel_fits(self) -> Bus:
+        fits, expected = _CHANNELS[self.interface]
+        if not fits(self.channel):
+            raise Misfit((("channel",), f"expected {expected}, found {shown(self.channel)}"))
+        return self
