@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from servers.need import need, required
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victo
     """A real VictoriaMetrics for the whole run."""
     program = need("victoriametrics")
     from servers.victoria_server import VictoriaServer
+
     server = VictoriaServer(program, tmp_path_factory.mktemp("victoria"))
     server.start()
     yield server
@@ -48,6 +50,7 @@ def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victo
 def _influx_server(folder: Path) -> Iterator[InfluxServer]:
     program = need("influxd")
     from servers.influx_server import InfluxServer
+
     server = InfluxServer(program, folder)
     server.start()
     yield server
@@ -74,7 +77,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
-        collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """The same for whole modules."""
     report = yield
     _fail_if_required(report)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
+
 from servers.processes import Process, free_port
-from twolbms.outlets.influx_http import InfluxTarget
 from twolbms.outlets.influx_setup import SetupPlan, query_influxql, set_up
+from twolbms.outlets.influx_target import InfluxTarget
 
 ORG = "site1"
 
@@ -23,10 +24,23 @@ class InfluxServer:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
         self._process = Process(
-            [str(program), "--bolt-path", str(folder / "bolt"), "--sqlite-path", str(folder / "sqlite"),
-             "--engine-path", str(folder / "engine"), "--http-bind-address", f"127.0.0.1:{port}",
-             "--log-level", "warn"],
-            folder / "log", f"{self.url}/health", {"INFLUXD_REPORTING_DISABLED": "true"})
+            [
+                str(program),
+                "--bolt-path",
+                str(folder / "bolt"),
+                "--sqlite-path",
+                str(folder / "sqlite"),
+                "--engine-path",
+                str(folder / "engine"),
+                "--http-bind-address",
+                f"127.0.0.1:{port}",
+                "--log-level",
+                "warn",
+            ],
+            folder / "log",
+            f"{self.url}/health",
+            {"INFLUXD_REPORTING_DISABLED": "true"},
+        )
         self.start = self._process.start
         self.kill = self._process.kill
 
@@ -54,7 +68,7 @@ class InfluxServer:
 
     def influxql(self, plan: SetupPlan, query: str) -> list[dict[str, Any]]:
         """The series of one InfluxQL statement, asked with the read token as Grafana would."""
-        result, = query_influxql(plan.target, plan.read_token_file.read_text().strip(), query)
+        (result,) = query_influxql(plan.target, plan.read_token_file.read_text().strip(), query)
         assert "error" not in result, result["error"]
         series: list[dict[str, Any]] = result.get("series", [])
         return series

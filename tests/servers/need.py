@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from servers.recipes import find_influxd, find_victoria_metrics
 from twolbms.build.micropython import Runtime, RuntimeMissing, find_runtime
 

@@ -17,8 +17,9 @@ START_SECONDS = 30.0
 class Process:
     """One server program, which may be killed and started again on the same port and data."""
 
-    def __init__(self, arguments: Sequence[str], log: Path, health_url: str,
-                 environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, arguments: Sequence[str], log: Path, health_url: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._arguments = list(arguments)
         self._log = log
         self._health_url = health_url
@@ -28,8 +29,9 @@ class Process:
     def start(self) -> None:
         """Returns when the server answers; raises RuntimeError with its last words when it does not."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                             env=self._environment)
+            self._process = subprocess.Popen(
+                self._arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environment
+            )
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
             if answers(self._health_url):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import IO
 from twolbms.build.micropython import cache_folder
 
 INFLUXD_VERSION = "2.7.12"
+OLDEST_GO = (1, 21)  # from here on Go fetches the newer toolchain that go.mod asks for by itself
 MODULE = Path(__file__).resolve().parent / "influxd"
 BUILD_SECONDS = 2400  # 6 minutes on two busy cores from empty caches; a small machine may need several times that
 
@@ -31,8 +33,11 @@ def find_influxd() -> Path | None:
 
 def find_victoria_metrics() -> Path | None:
     """The VictoriaMetrics server at hand: TWOLBMS_VICTORIAMETRICS, the user's cache, then PATH."""
-    return _first(os.environ.get("TWOLBMS_VICTORIAMETRICS"), _victoria_metrics_home() / "usr/bin/victoria-metrics",
-                  shutil.which("victoria-metrics"))
+    return _first(
+        os.environ.get("TWOLBMS_VICTORIAMETRICS"),
+        _victoria_metrics_home() / "usr/bin/victoria-metrics",
+        shutil.which("victoria-metrics"),
+    )
 
 
 def get_influxd() -> Path:
@@ -73,6 +78,9 @@ def _build_influxd() -> Path:
     missing = [tool for tool in ("go", "cargo", "gcc", "pkg-config") if not shutil.which(tool)]
     if missing:
         raise RecipeFailed(f"building InfluxDB needs {', '.join(missing)}, which this machine lacks")
+    if (version := _go_version()) < OLDEST_GO:
+        raise RecipeFailed(f"building InfluxDB needs Go {'.'.join(map(str, OLDEST_GO))} or newer; here is "
+                           f"{'.'.join(map(str, version)) or 'one that does not tell its version'}")
     home = _influxd_home()
     work = home.with_name(f"{home.name}.{os.getpid()}")
     work.mkdir(parents=True, exist_ok=True)
@@ -89,6 +97,11 @@ def _build_influxd() -> Path:
     return home / "influxd"
 
 
+def _go_version() -> tuple[int, ...]:
+    said = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+    return tuple(int(part) for part in re.findall(r"\d+", said)[:2])
+
+
 def _go_build(work: Path, output: IO[str]) -> None:
     """Builds `influxd` into `work`; the caches of Go and cargo may be removed afterwards."""
     wrapper = work / "rustc-lenient"
@@ -102,11 +115,25 @@ def _go_build(work: Path, output: IO[str]) -> None:
     flags = f"-s -w -X main.version=v{INFLUXD_VERSION}"
     for arguments in (
         ["-o", str(work / "pkg-config"), "github.com/influxdata/pkg-config"],
-        ["-tags", "sqlite_foreign_keys,sqlite_json", "-ldflags", flags, "-o", str(work / "influxd"),
-         "github.com/influxdata/influxdb/v2/cmd/influxd"],
+        [
+            "-tags",
+            "sqlite_foreign_keys,sqlite_json",
+            "-ldflags",
+            flags,
+            "-o",
+            str(work / "influxd"),
+            "github.com/influxdata/influxdb/v2/cmd/influxd",
+        ],
     ):
-        subprocess.run(["go", "build", *arguments], cwd=MODULE, env=environment, check=True, stdout=output,
-                       stderr=subprocess.STDOUT, timeout=BUILD_SECONDS)
+        subprocess.run(
+            ["go", "build", *arguments],
+            cwd=MODULE,
+            env=environment,
+            check=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=BUILD_SECONDS,
+        )
     for leftover in ("pkg-config", "rustc-lenient"):
         (work / leftover).unlink()
 
@@ -119,17 +146,25 @@ def _fetch_victoria_metrics() -> Path:
     work = home.with_name(f"{home.name}.{os.getpid()}")
     work.mkdir(parents=True, exist_ok=True)
     try:
-        subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "victoria-metrics"], cwd=work,
-                       check=True, capture_output=True, text=True, timeout=300)
-        package, = work.glob("*.deb")
+        subprocess.run(
+            ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "victoria-metrics"],
+            cwd=work,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        (package,) = work.glob("*.deb")
         subprocess.run(["dpkg-deb", "-x", package.name, "."], cwd=work, check=True, capture_output=True, timeout=300)
         package.unlink()
         shutil.rmtree(home, ignore_errors=True)
         work.rename(home)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-        raise RecipeFailed(f"fetching VictoriaMetrics failed on {platform.machine()}: {said[-1] if said else error}; "
-                           "`apt-get update` may help") from error
+        raise RecipeFailed(
+            f"fetching VictoriaMetrics failed on {platform.machine()}: {said[-1] if said else error}; "
+            "`apt-get update` may help"
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return home / "usr/bin/victoria-metrics"

@@ -19,8 +19,16 @@ class VictoriaServer:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
         self._process = Process(
-            [str(program), f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={folder / 'data'}",
-             "-retentionPeriod=100y", "-search.latencyOffset=0s"], folder / "log", f"{self.url}/health")
+            [
+                str(program),
+                f"-httpListenAddr=127.0.0.1:{port}",
+                f"-storageDataPath={folder / 'data'}",
+                "-retentionPeriod=100y",
+                "-search.latencyOffset=0s",
+            ],
+            folder / "log",
+            f"{self.url}/health",
+        )
         self.start = self._process.start
         self.kill = self._process.kill
 
