@@ -5,6 +5,7 @@ All decode the same frames in turn; the ratio of CPU times is taken round by rou
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import time
@@ -19,7 +20,7 @@ from twolbms.decode.columns import read_columns
 from twolbms.files import data_path
 
 ROUNDS = 15
-FRAMES = 40_000
+FRAMES = 10_000 if os.environ.get("TWOLBMS_BENCH") == "short" else 40_000
 GOAL_LIVE = 3.5
 GOAL_BULK = 15.0
 

@@ -9,32 +9,34 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "gateway" / "twolbms"
 FIRMWARE = ROOT / "firmware" / "src"
 
-BASE = {"files", "diagnoses", "fields", "contract", "clock"}
+BASE = {"files", "diagnoses", "fields", "clock"}
 # room: rooms it may import besides itself and BASE
 ROOMS = {
-    "files": set(), "diagnoses": set(), "fields": set(), "clock": set(), "contract": set(),
-    "config": set(),
+    "files": set(), "diagnoses": set(), "fields": set(), "clock": set(),
+    "wire": set(), "estimation": set(), "journal": set(),
+    "config": {"journal"},
     "build": {"config"},
     "decode": {"build"},
-    "wire": {"decode"},
-    "journal": set(),
-    "estimation": set(),
-    "battery": {"wire", "estimation", "config", "decode", "build"},
-    "site": {"battery"},
-    "engine": {"battery", "site", "estimation", "wire", "decode", "config", "recording", "snapshot"},
-    "recording": {"battery", "site"},
-    "snapshot": {"battery", "site", "estimation", "recording"},
-    "sources": {"decode"},
-    "outlets": {"journal", "config"},
-    "importing": {"decode", "journal", "config"},
-    "sim": {"decode"},
+    "contract": {"decode"},
+    "recording": {"journal"},
+    "alarms": {"recording"},
+    "battery": {"alarms", "config", "contract", "estimation", "recording", "wire"},
+    "site": {"battery", "recording"},
+    "receiving": {"battery", "contract", "decode", "wire"},
+    "snapshot": {"battery", "site"},
+    "engine": {"alarms", "battery", "build", "contract", "receiving", "recording", "site", "snapshot", "wire"},
+    "restart": {"journal"},
+    "sources": {"wire"},
+    "outlets": {"config", "journal"},
+    "importing": {"config", "decode", "journal"},
+    "sim": set(),
     "scenario": {"build", "config", "sim"},
-    "app": {"engine", "journal", "sources", "outlets", "config", "decode", "build", "recording"},
-    "demo": {"journal", "outlets", "build", "config", "sim"},
-    "cli": set("engine app demo journal outlets config build scenario importing decode sim sources battery".split()),
+    "app": {"battery", "config", "contract", "engine", "journal", "outlets", "restart", "sources"},
+    "demo": {"build", "config", "contract", "journal", "outlets", "sim"},
+    "cli": {"app", "build", "config", "demo", "importing", "journal", "outlets", "scenario"},
     "__main__": {"cli"},
 }
-PURE = {"battery", "site", "estimation", "engine", "recording", "snapshot", "wire"}
+PURE = {"alarms", "battery", "engine", "estimation", "receiving", "site", "snapshot", "wire"}
 TALKS = {"socket", "asyncio", "threading", "subprocess", "can", "serial", "time", "http", "selectors", "requests"}
 
 

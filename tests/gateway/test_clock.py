@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from twolbms import clock
 from twolbms.clock import GUESS_AFTER_S, LinuxTime, StoryClock, SystemClock, read_boot_id
 

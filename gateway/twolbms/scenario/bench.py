@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 import cantools
 from cantools.database import Database
@@ -23,8 +24,9 @@ _CRC = crc_table()
 CanFrame = tuple[int, bytes]
 
 
+@cache
 def node_database() -> Database:
-    """The contract, as cantools reads it."""
+    """The contract, as cantools reads it; read once."""
     database = cantools.database.load_file(str(data_path("dbc", "node.dbc")))
     assert isinstance(database, Database)
     return database

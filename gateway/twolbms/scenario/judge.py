@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from cantools.database import Database
+from cantools.database import Database, Message, Signal
 
 from twolbms.build.codec import snake
 from twolbms.diagnoses import COUNT
@@ -39,15 +39,15 @@ def _word(value: object) -> str:
 
 
 class Observer:
-    """The last thing the node said of everything: frames by message, fault pages, outputs."""
+    """The last thing the node said of everything: frames by message and page, fault pages, outputs."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.outputs = 0
         self.balancing: list[int] = []
-        self.frames: dict[str, dict[str, Any]] = {}
         self.faults: dict[str, list[str]] = {tier: [] for tier in TIERS}
-        self._by_id = {m.frame_id & CAN_ID_MASK: m for m in database.messages}
+        self._last: dict[tuple[str, int | None], bytes] = {}
+        self._by_id = {m.frame_id & CAN_ID_MASK: (m.name, _selector(m)) for m in database.messages}
         first = database.get_message_by_name("NodeFaults").signals
         self._rows = [
             snake(s.name.removeprefix("Warn"))
@@ -66,20 +66,31 @@ class Observer:
 
     def _frame(self, frame: CanFrame) -> None:
         can_id, data = frame
-        message = self._by_id[can_id & CAN_ID_MASK]
-        decoded = message.decode(data)
-        assert isinstance(decoded, dict)
-        if message.name == "NodeFaults":
+        name, selector = self._by_id[can_id & CAN_ID_MASK]
+        if name == "NodeFaults":
             bits = int.from_bytes(data[:6], "little")
-            page = data[6] >> 4 & 3
-            self.faults[TIERS[page]] = [name for n, name in enumerate(self._rows) if bits >> n & 1]
-        else:
-            self.frames.setdefault(message.name, {}).update(decoded)
+            self.faults[TIERS[data[6] >> 4 & 3]] = [row for n, row in enumerate(self._rows) if bits >> n & 1]
+        self._last[name, None] = data
+        if selector:
+            page = int.from_bytes(data, "little") >> selector.start & (1 << selector.length) - 1
+            self._last[name, page] = data
 
     def value(self, message: str, signal: str) -> Any:
         """The last value of a signal: a number, or a choice's name in snake case; None when never sent."""
-        value = self.frames.get(message, {}).get(signal)
-        return snake(str(value)) if value is not None and not isinstance(value, (int, float)) else value
+        described = self.database.get_message_by_name(message)
+        pages = described.get_signal_by_name(signal).multiplexer_ids
+        data = self._last.get((message, pages[0] if pages else None))
+        if data is None:
+            return None
+        decoded = described.decode(data)
+        assert isinstance(decoded, dict)
+        value = decoded[signal]
+        return snake(str(value)) if not isinstance(value, (int, float)) else value
+
+
+def _selector(message: Message) -> Signal | None:
+    """The signal that says which page a frame of `message` holds."""
+    return next((s for s in message.signals if s.is_multiplexer), None)
 
 
 def differences(expect: Expect, seen: Observer, at_ms: int) -> Iterator[Difference]:

@@ -80,7 +80,7 @@ def test_a_message_tells_its_period_unit_and_codes() -> None:
 def test_a_mask_leaves_the_node_number_out_of_the_id() -> None:
     """With a mask, one message answers for every node number in the low byte, and only for extended ids."""
     db = compile_database(data_path("dbc", "node.dbc"), id_mask=0x1FFFFF00)
-    values = {name: 0 for name in db.message("PackValues").signals} | {"PackVoltage": 26.4, "PackCurrent": -12.5}
+    values = dict.fromkeys(db.message("PackValues").signals, 0) | {"PackVoltage": 26.4, "PackCurrent": -12.5}
     data = db.message("PackValues").encode(values)
     base = db.message("PackValues").frame_id
     for node in (0, 1, 127):
@@ -118,7 +118,7 @@ def test_overlapping_signals_are_refused_unless_asked_for() -> None:
 def test_encode_rounds_as_the_file_or_the_caller_says() -> None:
     """A request's allowance is cut toward zero because its DBC attribute says so; the caller may ask for nearest."""
     request = compile_database(data_path("dbc", "node.dbc")).message("NodeRequest")
-    values: dict[str, int | float | str | None] = {name: 0 for name in request.signals}
+    values: dict[str, int | float | str | None] = dict.fromkeys(request.signals, 0)
     values |= {"ChargeCurrentAsked": 10.24, "Request": "Allowance"}
     cut = request.decode(request.encode(values))
     near = request.decode(request.encode(values, "nearest"))
@@ -154,3 +154,9 @@ def test_encode_refuses_what_cannot_be_said(values: dict[str, int | float | str 
     """A missing, unknown, endless or too large value is refused with the signal's name, never sent as another."""
     with pytest.raises(EncodeRefused, match=says):
         compile_database(SMALL).message("Plain").encode(values)
+
+
+def test_a_public_file_without_its_header_lines_is_refused(reference_folder: Path) -> None:
+    """A DBC that cantools refuses (no BS_ and BU_ lines) is refused here too, as one error of one kind."""
+    with pytest.raises(DatabaseError, match="kona_pcan"):
+        compile_database(reference_folder / "can_logs" / "dbc" / "kona_pcan.dbc")

@@ -7,6 +7,7 @@ import math
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from twolbms.sim.branch import Branch, Feed, settle, total_a
 
 BLEED = Branch(0.0, 10_000.0)

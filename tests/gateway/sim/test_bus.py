@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from twolbms.sim.bus import QUEUE_FRAMES, Bus, Controller, arbitration_field, transmission
 from twolbms.sim.bus_faults import FaultSettings
 from twolbms.sim.slcan import CanFrame, encode, parse_frame

@@ -9,6 +9,7 @@ from typing import Any
 
 import can
 import pytest
+
 from twolbms.clock import Clock
 from twolbms.sim.bus import Bus
 from twolbms.sim.bus_faults import FaultSettings

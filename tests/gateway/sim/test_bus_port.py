@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from twolbms.sim.bus import QUEUE_FRAMES, Bus
 from twolbms.sim.bus_port import SlcanPort
 

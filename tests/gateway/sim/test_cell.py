@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
 from twolbms.sim.cell import CHEMISTRIES, LEAF_LMO, LFP, Cell, Chemistry
 
 REFERENCE = Path(os.environ.get("TWOLBMS_REFERENCE", "absent"))

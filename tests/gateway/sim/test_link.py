@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from twolbms.sim.link import Link, LinkParameters
 from twolbms.sim.pack_plant import OutputKind, Outputs, PackParameters, PackPlant
 from twolbms.sim.profile import Profile

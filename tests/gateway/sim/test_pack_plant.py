@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from twolbms.sim.pack_plant import ALL_OFF, Outputs, PackParameters, PackPlant
 
 HOUSE = PackParameters(cells=8, capacity_ah=320, heater_w=300, ambient_c=-5.0, outputs="fets", temperature_sensors=4)

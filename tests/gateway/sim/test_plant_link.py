@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+
 from twolbms.sim.plant_link import NodeLine, PlantLink
 from twolbms.sim.plant_packets import HELLO, READING, Hello, Output, PacketReader, packet, parse_reading
 from twolbms.sim.plant_packets import Reading as PlantReading

@@ -6,6 +6,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import pytest
+
 from twolbms.sim.pack_plant import Outputs, PackParameters, PackPlant
 from twolbms.sim.readings import Instruments, Noise, sensor_cells
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from twolbms.sim.pack_plant import PackParameters
 from twolbms.sim.setup import SetupError, WorldSetup, default_link, load_setup
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+
 from twolbms.clock import Clock, StoryClock
 from twolbms.sim.link import LinkParameters
 from twolbms.sim.pack_plant import PackParameters

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from twolbms.clock import StoryClock
 from twolbms.sim.pack_plant import PackParameters
 from twolbms.sim.setup import PackSetup

@@ -1,0 +1,64 @@
+"""dbc/node.dbc as the gateway uses it: readers and writers of its messages, their periods, its words in our spelling.
+
+Knows what nodes and gateway can say to each other; knows no pack, no bus and no rule.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from twolbms.decode import CompiledDatabase, CompiledMessage, compile_database
+from twolbms.files import data_path
+
+NODE_ID_MASK = 0x1FFFFF00  # the low byte is the node number
+FIRST_NODE, LAST_NODE = 1, 127
+GATEWAY_ADDRESS = 0x80
+
+PROTECTED = ("PackValues", "PackAllowance", "PackState", "NodeFaults", "CellExtremes", "TempExtremes", "NodeCharge",
+             "NodeInfo", "NodeAnswer")
+BULK = ("CellVoltages", "CellTemperatures")
+
+
+def words(name: str) -> str:
+    """PascalCase of the DBC in our spelling: CellOverVoltage becomes cell_over_voltage."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+class Contract:
+    """The compiled messages, and the words for the numbers that their signals carry."""
+
+    def __init__(self, database: CompiledDatabase) -> None:
+        self.database = database
+        self.states = self._choices("PackState", "State")
+        self.reasons = self._choices("PackState", "OpenReason")
+        self.answers = self._choices("NodeAnswer", "Answer")
+        self.requests = self._choices("NodeRequest", "Request")
+        self.reset_causes = self._choices("NodeInfo", "ResetCause")
+        self.heartbeat_id = database.message("GatewayHeartbeat").frame_id
+
+    def message(self, name: str) -> CompiledMessage:
+        """The compiled message of this name."""
+        return self.database.message(name)
+
+    def cycle_s(self, name: str) -> float | None:
+        """Period of a message in seconds, None when it has none."""
+        return self.database.message(name).cycle_time_s
+
+    def stranger(self, can_id: int) -> int | None:
+        """The node number in an id that one of the node's messages has, None for any other id."""
+        message = self.database.find(can_id, True)
+        node = can_id & 0xFF
+        return node if message is not None and message.name in PROTECTED + BULK and FIRST_NODE <= node <= LAST_NODE \
+            else None
+
+    def _choices(self, message: str, signal: str) -> dict[int, str]:
+        found = self.database.message(message).signals[signal]
+        return {int(raw): words(text) for raw, text in found.choices.items() if raw not in found.not_available}
+
+
+@cache
+def node_contract(path: Path | None = None) -> Contract:
+    """The contract that travels with the package, compiled once a process."""
+    return Contract(compile_database(path or data_path("dbc", "node.dbc"), id_mask=NODE_ID_MASK))

@@ -1,0 +1,1 @@
+"""Estimators: what cannot be measured, with its uncertainty."""

@@ -1,0 +1,104 @@
+"""The frames of one bus on their way to the packs: found by id, judged, decoded, counted. Nothing it meets raises.
+
+Knows ids and protection; what a message means is the pack's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twolbms.battery.latest import Values
+from twolbms.contract import BULK, PROTECTED, Contract
+from twolbms.decode import Refused
+from twolbms.wire import FRAME_LENGTH, Receiver, Verdict
+
+Take = Callable[[str, Values, int], None]
+
+
+@dataclass(slots=True)
+class BusCounts:
+    """What came in on a bus since start. `unknown_id` is no fault: other devices may talk there too."""
+
+    frames: int = 0
+    bad_check: int = 0
+    bad_counter: int = 0
+    unknown_id: int = 0
+    short: int = 0
+    bad_page: int = 0
+
+    @property
+    def bad(self) -> int:
+        """Frames that should have been good and were not."""
+        return self.bad_check + self.bad_counter + self.short + self.bad_page
+
+
+@dataclass(slots=True)
+class _Channel:
+    """One message of one node. `receiver` is None for bulk messages, which carry no CRC of ours."""
+
+    message: str
+    receiver: Receiver | None
+    decode: Callable[[bytes], Values | Refused]
+    take: Take
+
+
+@dataclass
+class BusReceiver:
+    """The channels of one bus."""
+
+    contract: Contract
+    counts: BusCounts = field(default_factory=BusCounts)
+    strangers: dict[int, int] = field(default_factory=dict)  # node number: when last heard
+    other_gateway_ns: int | None = None
+    _channels: dict[int, _Channel] = field(default_factory=dict)
+
+    def add_node(self, node: int, take: Take) -> None:
+        """Frames of this node go to `take(message, values, now_ns)`."""
+        for name in PROTECTED + BULK:
+            message = self.contract.message(name)
+            low = message.frame_id >> 8 & 0xFF
+            receiver = Receiver(low, node, message.cycle_time_s) if name in PROTECTED else None
+            self._channels[message.frame_id | node] = _Channel(name, receiver, message.decode_values, take)
+
+    def receive(self, can_id: int, extended: bool, data: bytes, now_ns: int) -> bool:
+        """One data frame; False when it was not used."""
+        counts = self.counts
+        counts.frames += 1
+        channel = self._channels.get(can_id) if extended else None
+        if channel is None:
+            self._stranger(can_id, extended, now_ns)
+            return False
+        if len(data) != FRAME_LENGTH:
+            counts.short += 1
+            return False
+        if channel.receiver is not None:
+            verdict = channel.receiver.judge(data, now_ns)
+            if verdict is not Verdict.USE:
+                if verdict is Verdict.BAD_CHECK:
+                    counts.bad_check += 1
+                else:
+                    counts.bad_counter += 1
+                return False
+        values = channel.decode(data)
+        if isinstance(values, Refused):
+            counts.bad_page += 1
+            return False
+        channel.take(channel.message, values, now_ns)
+        return True
+
+    def _stranger(self, can_id: int, extended: bool, now_ns: int) -> None:
+        self.counts.unknown_id += 1
+        if not extended:
+            return
+        if can_id == self.contract.heartbeat_id:
+            self.other_gateway_ns = now_ns
+            return
+        node = self.contract.stranger(can_id)
+        if node is not None:
+            self.strangers[node] = now_ns
+
+    def failed(self, node: int) -> list[str]:
+        """The messages of a node whose protection has failed: three bad of the last five, not yet three good again."""
+        return [channel.message for can_id, channel in self._channels.items()
+                if can_id & 0xFF == node and channel.receiver is not None and channel.receiver.failed]

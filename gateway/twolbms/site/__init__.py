@@ -1,0 +1,1 @@
+"""Packs added up to one battery."""
