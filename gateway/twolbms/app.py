@@ -253,7 +253,9 @@ class Gateway:
 
     async def _ask(self, request: Json, by: str) -> Json:
         """A person's request, from its JSON to its outcome."""
-        wish = _wish(request)
+        wish, known = _wish(request), self.engine.packs
+        if request["pack"] not in known:
+            return {"error": f"no pack is called {request['pack']!r}; there is {', '.join(known)}"}
         if wish is None:
             return {"error": "expected limit as text and charge_a, discharge_a as numbers"}
         ticket = self.engine.ask(request["pack"], request["what"], by, self.clock.mono_ns(), wish)

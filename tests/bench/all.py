@@ -25,7 +25,8 @@ def load(path: Path):
 
 def row(figure: dict) -> str:
     """One line of the table."""
-    better = figure["ratio_median"] >= figure["goal"] if figure["better"] == "higher" else figure["ratio_median"] <= figure["goal"]
+    sign = 1 if figure["better"] == "higher" else -1
+    better = sign * figure["ratio_median"] >= sign * figure["goal"]
     return (f"{figure['metric']:<66} {figure['ratio_median']:>9.2f} {figure['ratio_min']:>9.2f} {figure['goal']:>7g}"
             f"  {'reached' if better else 'not reached'}")
 

@@ -76,7 +76,8 @@ def test_limit_hash_follows_the_columns_only(path: Path) -> None:
     pack = read_guarded(path)
     same = pack.model_copy(update={"title": "another title"})
     row = pack.limits["cell_over_voltage"]
-    moved = pack.model_copy(update={"limits": {**pack.limits, "cell_over_voltage": row.model_copy(update={"trip": row.trip - 0.001})}})
+    less = row.model_copy(update={"trip": row.trip - 0.001})
+    moved = pack.model_copy(update={"limits": {**pack.limits, "cell_over_voltage": less}})
     assert limit_image(same).hash32 == limit_image(pack).hash32 != limit_image(moved).hash32
 
 

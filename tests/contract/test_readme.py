@@ -67,7 +67,8 @@ def test_the_site_commands_run(site: Path) -> None:
 def test_every_command_named_exists() -> None:
     """Each `2lbms NAME` and each `make NAME` in the README is a command or target."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-    assert set(re.findall(r"`make ([a-z]+)", README)) | {c.split()[1] for c in commands() if c.startswith("make")} <= targets
+    named = set(re.findall(r"`make ([a-z]+)", README))
+    assert named | {c.split()[1] for c in commands() if c.startswith("make")} <= targets
     tour = program("--help", cwd=ROOT).stdout
     for name in set(re.findall(r"2lbms ([a-z]+)\b", README)):
         assert re.search(rf"^\s+{name}\s", tour, re.M) or name in ("view",), name

@@ -29,7 +29,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(program: Path, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Runs the installed program in its own folder, with nothing of this checkout in its surroundings."""
-    surroundings = {k: v for k, v in os.environ.items() if k in ("HOME", "PATH", "LANG", "TWOLBMS_CACHE", "TWOLBMS_MICROPYTHON")}
+    kept = ("HOME", "PATH", "LANG", "TWOLBMS_CACHE", "TWOLBMS_MICROPYTHON")
+    surroundings = {name: os.environ[name] for name in kept if name in os.environ}
     return subprocess.run([program, *arguments], cwd=program.parent, env=surroundings, capture_output=True, text=True,
                           timeout=timeout)
 

@@ -81,7 +81,8 @@ def test_a_missing_and_an_unknown_row_are_named() -> None:
     data = bank()
     data["limits"]["cell_over_volts"] = data["limits"].pop("cell_over_voltage")
     text = refused(data)
-    assert "limits.cell_over_volts: no such diagnosis" in text and "limits.cell_over_voltage: the row is missing" in text
+    assert "limits.cell_over_volts: no such diagnosis" in text
+    assert "limits.cell_over_voltage: the row is missing" in text
 
 
 def test_charging_below_the_cold_limit_cannot_be_derated_in() -> None:
