@@ -199,10 +199,11 @@ class Pack:
     def _take_answer(self, values: Values, now_ns: int) -> None:
         words = self.heard.words
         limit, hold, answer = values["AnswerLimit"], values["AnswerHold"], values["Answer"]
+        stands = None if limit is None else words.reasons.get(int(limit))
         ended = self.requests.take(Answer(
             int(values["AnsweredRequest"] or 0), int(values["AnsweredNumber"] or 0),
             "unknown" if answer is None else words.answers.get(int(answer), "unknown"),
-            None if limit is None else words.reasons.get(int(limit)), None if hold is None else float(hold)), now_ns)
+            None if stands == "nothing" else stands, None if hold is None else float(hold)), now_ns)
         if ended is not None:
             self._ended(ended, now_ns)
 
