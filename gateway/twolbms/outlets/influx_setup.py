@@ -194,7 +194,7 @@ def _bucket(client: Any, plan: SetupPlan, org_id: str) -> tuple[str, Step]:
     kept = f"{plan.retention_s / 86400:g} days" if plan.retention_s else "for ever"
     found = next(iter(_listed(lambda: api.find_buckets(org=plan.target.org, name=name).buckets)), None)
     if found is None:
-        made = api.create_bucket(bucket_name=name, org_id=org_id, retention_rules=rules)
+        made = api.create_bucket(bucket=library.PostBucketRequest(org_id=org_id, name=name, retention_rules=rules))
         return made.id, Step(True, f"bucket {name} made, keeps data {kept}", True)
     if (found.retention_rules[0].every_seconds if found.retention_rules else 0) == plan.retention_s:
         return found.id, Step(True, f"bucket {name} keeps data {kept}")

@@ -13,6 +13,9 @@ from servers.fake_influx import FakeInflux, answer, hang, raw, store, store_then
 from servers.processes import free_port
 from twolbms.clock import Clock
 from twolbms.journal import JournalReader, JournalWriter, Series
+from twolbms.journal.segment_writer import SEGMENT_BYTES
+from twolbms.journal.segments import segment_numbers, segment_path
+from twolbms.outlets.cursor_file import CursorFile
 from twolbms.outlets.influx import InfluxOutlet
 from twolbms.outlets.influx_delivery import Pace
 from twolbms.outlets.influx_target import InfluxTarget
@@ -45,9 +48,16 @@ class Site:
         self.outlets: list[InfluxOutlet] = []
         (folder / "token").write_text("secret")
 
-    def write(self, seconds: range, boot_id: str = BOOT, offset_ns: int | None = OFFSET, value: float = 1.5) -> None:
+    def write(
+        self,
+        seconds: range,
+        boot_id: str = BOOT,
+        offset_ns: int | None = OFFSET,
+        value: float = 1.5,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
         """One sample a second and an event every tenth."""
-        writer = JournalWriter(self.journal, boot_id, now_ns=lambda: seconds.stop * S)
+        writer = JournalWriter(self.journal, boot_id, now_ns=lambda: seconds.stop * S, segment_bytes=segment_bytes)
         if offset_ns is not None:
             writer.fix_wall(offset_ns, "network")
         for second in seconds:
@@ -309,3 +319,37 @@ def test_a_reader_that_fails_is_told_and_tried_again(site: Site, monkeypatch: py
     with FakeInflux() as server:
         outlet = site.drain(server.url)
         assert len(server.stored) == 11 and outlet.status()["error"] is None
+
+
+def test_what_retention_dropped_before_it_was_sent_is_told(site: Site) -> None:
+    """Segments that are gone before the database had them are noted and counted, and the rest arrives."""
+    site.write(range(10), segment_bytes=1)
+    with FakeInflux() as server:
+        site.drain(server.url)
+        cursor = CursorFile(site.run / "influx.cursor").load()["sample"]
+        for begin in (10, 20, 30):
+            site.write(range(begin, begin + 10), segment_bytes=1)
+        numbers = segment_numbers(site.journal, "sample")
+        for number in numbers[:-1]:
+            segment_path(site.journal, "sample", number).unlink()
+        outlet = site.drain(server.url)
+        missing = numbers[-1] - cursor.segment
+        assert missing >= 2 and outlet.status()["refused"] == missing
+        assert set(samples(range(30, 40))) <= set(server.stored)
+    note = json.loads((site.run / "quarantine-influx.log").read_text())
+    assert note["count"] == missing and "retention dropped" in note["reason"]
+
+
+def test_a_damaged_stretch_is_told_and_passed(site: Site) -> None:
+    """A block that cannot be read is noted once, and what follows it arrives."""
+    site.write(range(10))
+    segment = segment_path(site.journal, "sample", segment_numbers(site.journal, "sample")[0])
+    site.write(range(10, 20))
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:70] + bytes([whole[70] ^ 0xFF]) + whole[71:])
+    with FakeInflux() as server:
+        outlet = site.drain(server.url)
+        assert set(samples(range(10, 20))) <= set(server.stored)
+        assert not set(samples(range(10))) & set(server.stored)
+    assert outlet.status()["refused"] == 1
+    assert "cannot be read" in (site.run / "quarantine-influx.log").read_text()

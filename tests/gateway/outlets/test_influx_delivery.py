@@ -198,3 +198,12 @@ def test_an_outlet_told_to_stop_gives_up(make: Make) -> None:
     with pytest.raises(Patience.Over):
         delivery.deliver(LINES)
     assert delivery.progress.lines == 0 and len(patience.waits) == 3
+
+
+def test_a_success_makes_the_next_wait_short_again(make: Make) -> None:
+    """After an outage has ended, the next trouble begins with the shortest wait."""
+    server = Server(*[Answer(500)] * 4, Answer(204), Answer(500))
+    delivery, patience = make(server)
+    delivery.deliver(LINES[:10])
+    delivery.deliver(LINES[10:20])
+    assert patience.waits[3][0] >= 4 and patience.waits[4][0] <= 1
