@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from twolbms.cli.export import parse_time
+from twolbms.cli.import_influx import Database, DatabaseFailed
 from twolbms.config.errors import ConfigError
 from twolbms.importing.destination import JournalFailed, JournalRefused, default_folder
 from twolbms.importing.findings import Findings
@@ -51,21 +52,30 @@ class _Start(click.ParamType[int]):
               help="When the first frame came, e.g. 2026-11-24T06:30:00Z [the log's calendar time, else 0].")
 @click.option("--journal", type=click.Path(path_type=Path), metavar="DIR",
               help="New or empty folder for the records [import-<log name>-journal].")
+@click.option("--influx", "url", metavar="URL", help="Also send the records to this InfluxDB 2.")
+@click.option("--org", metavar="NAME", help="Its organisation, with --influx.")
+@click.option("--bucket", metavar="NAME", help="Its bucket, with --influx.")
+@click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="File with its token, with --influx.")
+@click.option("--site", default="import", metavar="NAME", show_default=True, help="Tag `site` of the points.")
 @click.option("--json", "as_json", is_flag=True, help="Print the account as one JSON object.")
 def import_command(
-    log: Path, pack_name: str, bus: int | None, start_ns: int | None, journal: Path | None, as_json: bool
+    log: Path, pack_name: str, bus: int | None, start_ns: int | None, journal: Path | None, url: str | None,
+    org: str | None, bucket: str | None, token_file: Path | None, site: str, as_json: bool
 ) -> None:
     """Import a CAN log: candump text, Vector ASC or BLF, each also gzipped."""
     folder = journal or default_folder(log)
+    database = _database(url, org, bucket, token_file, site)
     try:
         pack = load_pack(find_pack(pack_name))
         with _progress(log) as progress:
             findings = import_log(Request(log, pack, folder, bus, start_ns), progress)
+        if database and findings.frames:
+            database.send(folder)
     except ConfigError as error:
         raise ImportStopped(_pack_words(pack_name, error)) from error
     except UnreadableLog as error:
         raise ImportStopped(f"{log} {error}") from error
-    except (JournalRefused, JournalFailed) as error:
+    except (JournalRefused, JournalFailed, DatabaseFailed) as error:
         raise ImportStopped(str(error)) from error
     except OSError as error:
         raise ImportStopped(f"{error.filename or log}: {error.strerror or error}") from error
@@ -76,6 +86,15 @@ def import_command(
     for sentence in [*findings.problems, *findings.notes()]:
         click.echo(f"{log}: {sentence}", err=True)
     click.get_current_context().exit(_status(findings, log, bus))
+
+
+def _database(url: str | None, org: str | None, bucket: str | None, token_file: Path | None,
+              site: str) -> Database | None:
+    if url is None:
+        return None
+    if org is None or bucket is None or token_file is None:
+        raise click.UsageError("--influx needs --org, --bucket and --token-file")
+    return Database(url, org, bucket, token_file, site)
 
 
 def _status(findings: Findings, log: Path, bus: int | None) -> int:

@@ -146,8 +146,9 @@ def _word(signals: Sequence[Signal], offset: int, size: int, order: Order) -> Wo
     touching = [s for s in signals if _touching([s.bits], word.bits)]
     if len(touching) == 1 and touching[0].is_float and touching[0].bits == word.bits:
         return Word(word.name, offset, size, _FLOAT_CODES[8 * size])
-    tops = [s for s in touching if _within(s.bits, word.bits) and parts_of(s, [word])[0].on_top]
-    if len(tops) == 1 and tops[0].signed and not tops[0].is_float and not in_table(signals, word):
+    tops = [s for s in touching if parts_of(s, [word])[0].on_top]
+    fits = len(tops) == 1 and tops[0].signed and not tops[0].is_float and _within(tops[0].bits, word.bits)
+    if fits and not in_table(signals, word):
         return Word(word.name, offset, size, _CODES[size].lower(), signed=True)
     return word
 

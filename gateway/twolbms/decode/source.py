@@ -104,7 +104,7 @@ def _part_text(part: Part, joined: bool) -> str:
     text = part.word.name
     if part.shift:
         text = f"{text} >> {part.shift}"
-    if part.word.signed or not part.on_top:
+    if not part.on_top:
         text = f"{text} & {(1 << part.length) - 1}"
     if part.place:
         return f"({text}) << {part.place}"

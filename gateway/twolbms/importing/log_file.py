@@ -95,15 +95,18 @@ def _unpacked(blocks: Iterator[bytes], damage: Damage) -> Iterator[bytes]:
 
 
 def whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Blocks cut at line ends; only the last one may lack its line end, or a piece of a line longer than a block."""
-    rest = b""
+    """Blocks cut at line ends. A last line without its line end comes in one block with the lines before it.
+
+    A piece of a line longer than a block counts as a line.
+    """
+    whole = rest = b""
     for block in blocks:
         block = rest + block
         cut = block.rfind(b"\n") + 1
         if not cut and len(block) >= BLOCK_BYTES:
             cut = len(block)
-        if cut:
-            yield block[:cut]
-        rest = block[cut:]
-    if rest:
-        yield rest
+        if cut and whole:
+            yield whole
+        whole, rest = block[:cut] or whole, block[cut:]
+    if whole or rest:
+        yield whole + rest

@@ -91,6 +91,13 @@ def test_a_mask_leaves_the_node_number_out_of_the_id() -> None:
     assert db.decode(base & 0x7FF, False, data) is Refused.UNKNOWN_ID
 
 
+def test_a_mask_leaves_standard_ids_whole() -> None:
+    """The mask is for 29-bit ids: an 11-bit id keeps all of its bits."""
+    db = compile_database(SMALL, id_mask=0x1FFFFF00)
+    assert isinstance(db.decode(291, False, bytes(4)), dict)
+    assert db.decode(290, False, bytes(4)) is Refused.UNKNOWN_ID
+
+
 def test_a_mask_under_which_two_messages_look_alike_is_refused() -> None:
     """A database whose messages could be mixed up does not load."""
     text = HEAD + "BO_ 2147483905 A: 1 X\n\nBO_ 2147483906 B: 1 X\n"
@@ -126,12 +133,12 @@ def test_encode_rounds_as_the_file_or_the_caller_says() -> None:
     assert (cut["ChargeCurrentAsked"], near["ChargeCurrentAsked"], cut["Request"]) == (10.0, 10.25, 3)
 
 
-@pytest.mark.parametrize("steps", [1, 51, 333, 4094])
-def test_cutting_toward_zero_keeps_a_value_that_is_already_a_whole_step(steps: int) -> None:
-    """A value that was read from a frame is sent again unchanged, however its quotient comes out in binary."""
+@pytest.mark.parametrize(("value", "raw"), [(0.2, 1), (0.6, 3), (10.2, 51), (10.39, 51), (66.6, 333), (818.8, 4094)])
+def test_cutting_toward_zero_keeps_a_value_that_is_already_a_whole_step(value: float, raw: int) -> None:
+    """A value on a step is sent as that step, however its quotient comes out in binary (0.6 / 0.2 is 2.99...)."""
     text = HEAD + 'BO_ 1 A: 2 X\n SG_ P : 0|12@1+ (0.2,0) [0|819] "" X\n'
     message = compile_database(text).message("A")
-    assert message.decode(message.encode({"P": steps * 0.2}, "toward_zero")) == {"P": steps * 0.2}
+    assert message.encode({"P": value}, "toward_zero") == raw.to_bytes(2, "little")
 
 
 def test_encode_says_not_available_and_looks_texts_up() -> None:

@@ -9,6 +9,7 @@ import pytest
 from twolbms.config.errors import ConfigError
 from twolbms.files import data_path
 from twolbms.importing.checksums import CHECKSUMS
+from twolbms.importing.findings import Findings, MessageFindings
 from twolbms.importing.pack import LoadedPack, find_pack, load_pack, observed_packs
 
 LEAFS = ["leaf_ze0", "leaf_aze0", "leaf_ze1"]
@@ -94,3 +95,30 @@ def test_a_wrong_pack_is_refused_with_its_place(tmp_path: Path, old: str, new: s
     problem = caught.value.problems[0]
     assert problem.file == str(path) and problem.line
     assert key in problem.key and says in problem.message, problem
+
+
+OWN_DBC = """VERSION ""
+NS_ :
+BS_:
+BU_: X
+BO_ 256 PackState: 8 X
+ SG_ StateOfCharge : 0|8@1+ (1,0) [0|100] "%" X
+ SG_ Current : 8|16@1- (0.1,0) [0|0] "A" X
+ SG_ Contactor : 24|1@1+ (1,0) [0|1] "" X
+ SG_ Counter : 48|2@1+ (1,0) [0|3] "" X
+"""
+
+
+def test_the_pack_in_the_documentation_loads(tmp_path: Path) -> None:
+    """The example in docs/import.md is a pack that loads with a DBC beside it."""
+    page = (Path(__file__).parents[3] / "docs" / "import.md").read_text()
+    (tmp_path / "my_pack.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    (tmp_path / "my_pack.dbc").write_text(OWN_DBC)
+    assert load_pack(tmp_path / "my_pack.yaml").model.quantities["soc"].factor == 0.01
+
+
+def test_the_documentation_names_every_key_of_the_account() -> None:
+    """Each key of the JSON stands in docs/import.md."""
+    page = (Path(__file__).parents[3] / "docs" / "import.md").read_text()
+    keys = [*Findings().as_json(), *MessageFindings("can0", "A").as_json()]
+    assert [key for key in keys if key not in ("bus", "message") and f"`{key}`" not in page] == []
