@@ -62,7 +62,7 @@ _ROWS = (
               "check the sense wires and sensors named in the cell page"),
     Diagnosis(10, "gateway_silent", "s", _CYCLES_PER_S, +1, 0, 0, "no heartbeat from the gateway",
               "check the Pi and the bus; the node protects the cells alone"),
-    Diagnosis(11, "path_feedback", "1", 1, +1, BOTH, BOTH, "an output does not do what it is told",
+    Diagnosis(11, "path_feedback", "1", 1, +1, BOTH, 0, "an output does not do what it is told",
               "open the main switch; look for a welded or stuck contactor"),
     Diagnosis(12, "precharge_failed", "1", 1, +1, BOTH, BOTH, "the link did not charge up in time",
               "look for a short or a load on the link, then ask for close again"),

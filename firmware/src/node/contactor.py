@@ -5,6 +5,7 @@ Outputs are two paths, charge and discharge (one pair of contactors switches bot
 
 from generated.codec import (
     ANSWER_ACCEPTED,
+    ANSWER_CAUSE_PRESENT,
     ANSWER_LATCHED,
     ANSWER_UNKNOWN_READING,
     REASON_GATEWAY_REQUEST,
@@ -60,7 +61,7 @@ class Contactor:
             if self.limits.CLOSE_ALONE and not self.open_requested and not protect.latched:
                 self.close(m, protect)
         elif state == STATE_PRECHARGE:
-            self._precharge(m, protect, blocked, periods)
+            self._precharge(m, protect, periods)
         else:
             self._closed(m, protect, blocked, periods)
 
@@ -79,6 +80,8 @@ class Contactor:
             return ANSWER_UNKNOWN_READING
         if self.blocked(protect) == BOTH:
             return ANSWER_LATCHED
+        if self._may_close(protect) == 0:
+            return ANSWER_CAUSE_PRESENT
         self._time = 0
         if abs(m.pack_mv - m.link_mv) <= self.limits.PRECHARGE_DIFFERENCE_MV:
             self._close_paths(protect)
@@ -99,15 +102,22 @@ class Contactor:
         self.state = STATE_LATCHED if protect.latched else STATE_OPEN
 
     def _close_paths(self, protect):
-        self.paths = BOTH & ~self.blocked(protect)
+        self.paths = self._may_close(protect)
         self.precharge = 0
         self._grace = self._break = 0
         self.state = STATE_CLOSED
 
-    def _precharge(self, m, protect, blocked, periods):
+    def _may_close(self, protect):
+        """Paths that may be closed now: not blocked, and no value beyond a trip whose delay is still running."""
+        blocked = self.blocked(protect) | protect.beyond
+        if self.limits.COMMON and blocked:
+            return 0
+        return BOTH & ~blocked
+
+    def _precharge(self, m, protect, periods):
         self._time += periods
         limits = self.limits
-        if blocked == BOTH or self.open_requested or not m.known or m.link_mv == NA:
+        if self._may_close(protect) == 0 or self.open_requested or not m.known or m.link_mv == NA:
             self._rest(protect)
         elif (abs(m.pack_mv - m.link_mv) <= limits.PRECHARGE_DIFFERENCE_MV
               and abs(m.current_ma) <= limits.PRECHARGE_CURRENT_MA):
@@ -131,7 +141,7 @@ class Contactor:
             if not self.paths and blocked == BOTH:
                 self._rest(protect)
             else:
-                self.paths = BOTH & ~blocked
+                self.paths |= self._may_close(protect)
                 self.state = STATE_CLOSED
 
     def _still(self, m, drop):

@@ -24,9 +24,9 @@ class Measure:
         self.known = False  # everything the limits need is measured, plausible and fresh enough
         self.implausible = 0
         self.cell_min_mv = self.cell_max_mv = NA
-        self.cell_min = self.cell_max = 255
+        self.cell_min = self.cell_max = NA
         self.temp_min_dc = self.temp_max_dc = self.temp_mean_dc = NA
-        self.temp_min = self.temp_max = 63
+        self.temp_min = self.temp_max = NA
 
     def step(self, fresh, periods):
         """Judges the readings the front-end has just filled in; `fresh` says a new conversion is proven."""
@@ -46,7 +46,7 @@ class Measure:
     def _cells(self):
         limits = self.limits
         cells = self.cell_mv
-        low = high = NA
+        low = high = self.cell_min = self.cell_max = NA
         bad = 0
         for i in range(limits.CELLS):
             mv = cells[i]
@@ -67,7 +67,7 @@ class Measure:
     def _temperatures(self):
         limits = self.limits
         temps = self.temp_dc
-        low = high = NA
+        low = high = self.temp_min = self.temp_max = NA
         bad = total = 0
         for i in range(limits.SENSORS):
             dc = temps[i]

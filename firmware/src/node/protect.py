@@ -41,17 +41,19 @@ class Protect:
         self._limit_time = array("i", [0] * self.rows)
         self._trip_time = array("i", [0] * self.rows)
         self.blocks_now = self.blocks_after = self.limited = 0
+        self.beyond = 0  # directions with a value beyond trip now, its delay still running: they do not close
         self.latched = 0  # rows that wait for a clear
         self.opened_by = 255  # the row that tripped in this step
 
     def step(self, values, known, periods):
         """Judges every row by `values[row]` where `known[row]`; `periods` is how many cycles have passed."""
         limits = self.limits
-        self.blocks_now = self.blocks_after = self.limited = self.latched = 0
+        self.blocks_now = self.blocks_after = self.limited = self.beyond = self.latched = 0
         self.opened_by = 255
         for n in range(self.rows):
             if known[n]:
                 self._judge(n, values[n], limits.SIGN[n], periods)
+            self.beyond |= self._beyond(n)
             if self.get(LIMIT_PAGE, n):
                 self.limited |= limits.LIMIT_BLOCKS[n]
             if self.state[n]:
@@ -109,7 +111,7 @@ class Protect:
             return ANSWER_ACCEPTED
         if self.state[n] == TRIPPED:
             return ANSWER_CAUSE_PRESENT
-        if not self.limits.REMOTE_CLEAR[n]:
+        if self.limits.LATCH[n] and not self.limits.REMOTE_CLEAR[n]:
             return ANSWER_LOCAL_CLEAR_ONLY
         if self.state[n] == HOLDING:
             return ANSWER_HOLD_RUNNING
@@ -145,6 +147,25 @@ class Protect:
             if self.state[n] and limits.TRIP_BLOCKS[n] & mask:
                 return n
             if self.get(LIMIT_PAGE, n) and limits.LIMIT_BLOCKS[n] & mask:
+                return n
+        return 255
+
+    def _beyond(self, n):
+        """What row n would block if its value stayed beyond trip. Rows of what flows or settles only after closing
+        have no limit tier that blocks, and do not count."""
+        return self.limits.TRIP_BLOCKS[n] if self._trip_time[n] and self.limits.LIMIT_BLOCKS[n] else 0
+
+    def first_beyond(self, mask):
+        """The lowest row whose value is beyond trip and would block part of `mask`; 255 when none is."""
+        for n in range(self.rows):
+            if self._beyond(n) & mask:
+                return n
+        return 255
+
+    def first_tripped(self, mask):
+        """The lowest row whose trip blocks part of `mask`; 255 when none does."""
+        for n in range(self.rows):
+            if self.state[n] and self.limits.TRIP_BLOCKS[n] & mask:
                 return n
         return 255
 

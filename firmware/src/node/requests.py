@@ -8,6 +8,7 @@ from array import array
 
 from generated.codec import (
     ANSWER_ACCEPTED,
+    ANSWER_CAUSE_PRESENT,
     ANSWER_LATCHED,
     ANSWER_NOT_SUPPORTED,
     ANSWER_SEND_TWICE,
@@ -110,8 +111,10 @@ class Requests:
                     answer = contactor.close(m, protect)
                     if answer == ANSWER_ACCEPTED:
                         contactor.open_requested = False
+                    elif answer == ANSWER_CAUSE_PRESENT:
+                        limit = protect.first_beyond(3)
                     elif answer == ANSWER_LATCHED:
-                        limit = protect.first_blocking(3)
+                        limit = protect.first_tripped(3)
                         answer = protect.why_closed_to(limit)
                 else:
                     limit = self._first_uncleared(v[4], protect)
@@ -133,10 +136,10 @@ class Requests:
         return ANSWER_ACCEPTED if second else ANSWER_SEND_TWICE
 
     def _first_uncleared(self, which, protect):
-        """Clears row `which`, or all rows for NA; returns the first that had to stay, or REASON_NOTHING."""
+        """Clears row `which`, or all that latch for NA; returns the first that had to stay, or REASON_NOTHING."""
         stays = REASON_NOTHING
         for n in range(protect.rows):
-            if which != NA and which != n:
+            if which != n and not (which == NA and self.limits.LATCH[n]):
                 continue
             if protect.refusal(n) == ANSWER_ACCEPTED:
                 protect.clear(n)

@@ -35,7 +35,8 @@ T = TypeVar("T")
 @click.option("--no-cold", is_flag=True, help="No cold morning: what it causes is not told, exit 1.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help=(
     "Folder in which journal, site file and logs stay; default: a temporary one, removed at the end."))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output, the story on the other.")
+@click.option("--json", "as_json", is_flag=True, help=(
+    "One JSON object on standard output; the story goes to standard error."))
 @click.option("--ascii/--unicode", "ascii_only", default=None, help="Plain characters; default: by the locale.")
 @click.option("--hold", is_flag=True, help="No story: keep running until Ctrl-C, start killed parts again after 10 s.")
 @click.option("--influx", is_flag=True, help="With --hold: a real InfluxDB too (`make servers` builds one).")
@@ -61,7 +62,8 @@ def demo_command(speed: float, no_weak_cell: bool, no_cold: bool, keep: Path | N
         with _places(keep) as places:
             if hold:
                 influxd = InfluxServer(server, places) if server else None
-                _until_stopped(Hold(places, runtime, show, pids, acks, influxd).run())
+                with contextlib.suppress(click.exceptions.Exit):  # stopping is how it ends
+                    _until_stopped(Hold(places, runtime, show, pids, acks, influxd).run())
                 return FINE
             _introduce(show, runtime, speed)
             demo = Demo(places, Weather(not no_weak_cell, not no_cold), runtime, show, speed)

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from twolbms.cli.errors import DIFFERS, FINE
+from twolbms.cli.errors import BAD_INPUT, FINE
 from twolbms.cli.gateway_option import Gateway, find_gateway, gateway_options
 from twolbms.journal.reader import JournalReader
 from twolbms.journal.records import Event
@@ -27,12 +27,12 @@ from twolbms.outlets.view.site import GATEWAY_SILENT_AFTER_S, Told
 _DRAW_EVERY_S = 0.25
 _EVENTS_OF_S = 3600
 _REMEMBERED = 200
-_QUIET = ("mark",)  # the gateway's notes to itself
+_QUIET = ("mark", "allowance")  # the gateway's notes to itself, and what the view shows anyway
 
 
 @click.command("view")
 @gateway_options
-@click.option("--once", is_flag=True, help="Print one picture as text and end; exit status 1 when nobody answers.")
+@click.option("--once", is_flag=True, help="Print one picture as text and end; exit status 2 when nobody answers.")
 @click.option("--ascii/--unicode", "ascii_only", default=None, help="Plain characters; default: by the locale.")
 def view_command(site_file: Path | None, socket_path: Path | None, once: bool, ascii_only: bool | None) -> int:
     """Cells as bars between their limits, temperatures, outputs, faults, banks, journal: live, until Ctrl-C.
@@ -60,7 +60,7 @@ async def _print_once(gateway: Gateway, glyphs: Glyphs) -> int:
     paper = Paper(console.width, max(console.height, 24), glyphs)
     for line in picture(tap.snapshot, tap.silent_s, list(_recorded(gateway.journal)), paper):
         _print(line, console.is_terminal)
-    return FINE if tap.snapshot is not None else DIFFERS
+    return FINE if tap.snapshot is not None else BAD_INPUT
 
 
 def _print(line: Text, colours: bool) -> None:

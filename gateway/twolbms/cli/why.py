@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from twolbms.cli.errors import BAD_INPUT, DIFFERS, FINE
+from twolbms.cli.errors import BAD_INPUT, FINE
 from twolbms.cli.gateway_option import Gateway, find_gateway, gateway_options
 from twolbms.journal.reader import JournalReader
 from twolbms.journal.records import Event
@@ -32,7 +32,7 @@ def why_command(pack: str | None, site_file: Path | None, socket_path: Path | No
     """Say who opened or limits what: pack, cell, value, limit, age, and what you can do now.
 
     For one PACK, or for all packs and banks. When no gateway answers, the last events of the journal are told instead,
-    with their age. Exit status 0: a gateway answered; 1: none did; 2: no such pack.
+    with their age. Exit status 0: a gateway answered; 2: none did, or there is no such pack.
     """
     gateway = find_gateway(site_file, socket_path)
     try:
@@ -55,12 +55,12 @@ def _without_gateway(gateway: Gateway, journal: Path | None, pack: str | None, a
             click.echo(json.dumps({"gateway": False, "error": absence, "sentences": []}))
         else:
             click.echo(f"{absence}; {hint}", err=True)
-        return BAD_INPUT if journal is not None else DIFFERS
+        return BAD_INPUT
     sentences = last_words(_newest_events(folder), pack, time.time_ns())
     if not as_json:
         click.echo(f"{absence}. What the journal in {folder} tells:")
     _tell(sentences, as_json, {"gateway": False, "error": absence})
-    return DIFFERS
+    return BAD_INPUT
 
 
 def _newest_events(folder: Path) -> list[Event]:

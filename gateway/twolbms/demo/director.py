@@ -113,10 +113,11 @@ class Director:
         await self._clock.sleep(60)
 
     async def keep_closed(self, packs: tuple[str, ...]) -> None:
-        """Asks for close whenever a pack is open and nothing stands against it, for ever."""
+        """Asks for close whenever a pack is open, nobody wants it open and nothing stands against it; for ever."""
         while True:
             for name in packs:
-                if self._path(name) == "open" and self._may_close(name):
+                held = (self._pack(name).get("requests") or {}).get("held_open_by")
+                if self._path(name) == "open" and not held and self._may_close(name):
                     await self._ask(name, "close")
             await self._clock.sleep(5.0)
 

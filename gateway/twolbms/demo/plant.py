@@ -35,6 +35,8 @@ class World:
     async def ask(self, **command: Any) -> dict[str, Any]:
         """One command; PartFailed when the world cannot carry it out or is gone."""
         async with self._lock:
+            if not self.part.running:
+                raise PartFailed(f"{self.part.name} is gone")
             stdin = self.part.process.stdin
             assert stdin is not None
             try:

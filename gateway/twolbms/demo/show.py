@@ -45,7 +45,8 @@ class Show(Protocol):
 class TextShow:
     """Lines as they come."""
 
-    def __init__(self, file: IO[str] | None = None) -> None:
+    def __init__(self, glyphs: Glyphs, file: IO[str] | None = None) -> None:
+        self._glyphs = glyphs
         self._file = file or sys.stdout
 
     def happened(self, event: Event) -> None:
@@ -57,7 +58,7 @@ class TextShow:
 
     def say(self, text: str) -> None:
         """Prints at once."""
-        print(text, file=self._file, flush=True)
+        print(self._glyphs.plain(text), file=self._file, flush=True)
 
     def note(self, time_ns: int, text: str) -> None:
         """Prints at once."""
@@ -73,6 +74,7 @@ class ViewShow:
 
     def __init__(self, glyphs: Glyphs) -> None:
         self.screen = Screen(glyphs)
+        self._glyphs = glyphs
         self._events: deque[Told] = deque(maxlen=_REMEMBERED)
         self._said: list[str] = []
         self._drawing = True
@@ -101,7 +103,7 @@ class ViewShow:
 
     def _wrapped(self, text: str) -> str:
         """Broken between words, each further line below the first one's words."""
-        lines = [line for part in text.splitlines()
+        lines = [line for part in self._glyphs.plain(text).splitlines()
                  for line in wrap(part, self.screen.paper.width, subsequent_indent=_INDENT, initial_indent="")]
         return "\n".join(lines)
 
@@ -126,6 +128,6 @@ class ViewShow:
 def choose_show(glyphs: Glyphs, as_json: bool) -> Show:
     """The view where there is a terminal to draw on; with JSON on standard output the text goes to standard error."""
     if as_json:
-        return TextShow(sys.stderr)
+        return TextShow(glyphs, sys.stderr)
     view = ViewShow(glyphs)
-    return view if view.screen.usable else TextShow()
+    return view if view.screen.usable else TextShow(glyphs)

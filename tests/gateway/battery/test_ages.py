@@ -40,7 +40,8 @@ def test_each_message_alone_stops_the_pack(message: str) -> None:
     world.run(0.7)
     assert world.allowed() == (0.0, 0.0)
     assert world.snapshot()["allowance"]["charge_limited_by"] == "pack_silent"
-    assert message in world.kept.texts("node_silent")[-1]
+    assert world.kept.texts("node_silent") == [f"node 1 is not sending {message}; last heard not open"]
+    assert world.kept.texts("alarm") == [f"node 1 does not send {message}"]
 
 
 @pytest.mark.parametrize("message", ["PackValues", "CellExtremes", "TempExtremes", "PackAllowance", "PackState"])
@@ -91,3 +92,15 @@ def test_unknown_extremes_allow_nothing() -> None:
     world.run(0.1)
     assert world.allowed() == (0.0, 0.0)
     assert world.snapshot()["allowance"]["discharge_limited_by"] == "unknown_reading"
+
+
+def test_a_node_that_falls_silent_is_told_once_as_silent() -> None:
+    """When everything stays away the pack's silence is the alarm, not each thing that is unknown because of it."""
+    world = World()
+    world.run(15)
+    world.run(10, silent=["north"])
+    assert world.kept.texts("alarm") == ["node 1 is silent"]
+    assert world.kept.texts("node_silent") == ["node 1 is silent; last heard not open"]
+    world.run(3)
+    assert world.kept.texts("node_heard")[-1] == "node 1 is heard again after 5 s: state closed, paths closed"
+    assert len(world.kept.told("alarm_gone")) == 1

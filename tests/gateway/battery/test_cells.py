@@ -30,8 +30,8 @@ def test_whole_needs_every_group() -> None:
     cells.take(1, CELLS[4:], NS)
     assert cells.whole(2 * NS)
     assert not cells.whole(2 * NS + 1)
-    assert cells.known(5 * NS)
-    assert not cells.known(5 * NS + 1)
+    assert cells.known(6 * NS)
+    assert not cells.known(6 * NS + 1)
 
 
 @pytest.mark.parametrize(("group", "values"), [(2, [3.3] * 4), (255, [3.3] * 4)])
@@ -112,11 +112,11 @@ def test_a_disagreeing_table_allows_no_current() -> None:
 
 
 def test_missing_cell_groups_allow_no_current() -> None:
-    """Without cell voltages the pack is 0 A after five seconds, though the extremes go on."""
+    """Without cell voltages the pack is 0 A after six seconds, though the extremes go on."""
     world = World()
     world.run(15)
     world.voice.mute = {"CellVoltages"}
-    world.run(4)
+    world.run(5)
     assert min(world.allowed()) > 0
     world.run(2)
     assert world.snapshot()["allowance"]["charge_limited_by"] == "cells_unknown"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from voices.listening import World, setup
-from voices.node_voice import BusFrame
 
 from twolbms.battery.requests import Authority
 from twolbms.engine import Wish
+from voices.listening import World, setup
+from voices.node_voice import BusFrame
 
 ACCEPTED, HOLD_RUNNING, LATCHED, SEND_TWICE = 0, 2, 3, 5  # NodeAnswer.Answer of dbc/node.dbc
 CLOSE, CLEAR, OPEN = 2, 5, 1  # NodeRequest.Request
@@ -249,12 +249,14 @@ def test_the_allowance_is_asked_each_second() -> None:
     world.run(30)
     asked = world.requests("Allowance")
     assert 29 <= len(asked) <= 30
-    assert (asked[-1]["ChargeCurrentAsked"], asked[-1]["DischargeCurrentAsked"]) == (196.0, 200.0)  # at 24 degC charging is derated
+    last = asked[-1]
+    assert (last["ChargeCurrentAsked"], last["DischargeCurrentAsked"]) == (196.0, 200.0)  # derated at 24 degC
 
 
 # (what, details, words of the refusal)
 NONSENSE = [("dance", Wish(), "cannot ask for 'dance'"), ("allowance", Wish(), "names a charge or a discharge"),
-            ("allowance", Wish(charge_a=-1.0), "0 A or more"), ("allowance", Wish(charge_a=float("nan")), "0 A or more"),
+            ("allowance", Wish(charge_a=-1.0), "0 A or more"),
+            ("allowance", Wish(charge_a=float("nan")), "0 A or more"),
             ("clear", Wish(limit="bad luck"), "no limit 'bad luck'"), ("confirm-open", Wish(), "is heard")]
 
 

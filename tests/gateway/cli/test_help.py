@@ -31,8 +31,9 @@ def test_the_tour_names_every_command_in_its_section(capsys: pytest.CaptureFixtu
 
 
 def test_the_sections_are_a_way_through(capsys: pytest.CaptureFixture[str]) -> None:
-    """From looking on to making: the sections come in the order in which a newcomer needs them, examples after them."""
-    titles = [line.removesuffix(":") for line in out(capsys, "-h").splitlines() if line.endswith(":") and line[0] != " "]
+    """From looking on to making: the sections come as a newcomer needs them, examples after them."""
+    lines = out(capsys, "-h").splitlines()
+    titles = [line.removesuffix(":") for line in lines if line.endswith(":") and line[0] != " "]
     assert titles == ["See it", "Run a site", "Understand", "Prove", "Data", "Make", "Examples", "Exit status"]
 
 

@@ -11,7 +11,7 @@ from twolbms.demo.show import TextShow, ViewShow, choose_show
 from twolbms.demo.story import Story
 from twolbms.journal.records import Event
 from twolbms.outlets.local_tap import Tap
-from twolbms.outlets.view.palette import ASCII
+from twolbms.outlets.view.palette import ASCII, UNICODE
 
 CLOSED = Event(0, "closed", "garage", {"text": "closed: asked by demo", "path": "both", "by": "demo"})
 
@@ -19,7 +19,7 @@ CLOSED = Event(0, "closed", "garage", {"text": "closed: asked by demo", "path": 
 def test_text_tells_only_the_story() -> None:
     """Without a terminal the story's lines are printed as they come, and no other event."""
     file = io.StringIO()
-    show, told = TextShow(file), Story().hear(CLOSED)
+    show, told = TextShow(UNICODE, file), Story().hear(CLOSED)
     assert told is not None
     show.happened(CLOSED)
     assert file.getvalue() == ""
@@ -44,6 +44,13 @@ def test_the_view_shows_events_and_the_story(monkeypatch: pytest.MonkeyPatch, tm
     text = "\n".join(line.plain for line in drawn[0])
     assert "house: heater on" in text and "noise" not in text and "gateway 4711" in text
     assert "A person asks the garage to close, and it begins to charge. (garage: closed: asked by demo)" in text
+
+
+def test_text_for_plain_terminals() -> None:
+    """Where the locale promises only ASCII the story is told in it."""
+    file = io.StringIO()
+    TextShow(ASCII, file).say("heater on at -1.2 °C")
+    assert file.getvalue() == "heater on at -1.2 C\n"
 
 
 def test_json_keeps_standard_output(capsys: pytest.CaptureFixture[str]) -> None:

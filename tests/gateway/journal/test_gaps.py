@@ -40,9 +40,9 @@ def test_gap_over_a_boot_change(closed, reason):
 
 def test_last_boot_is_that_of_the_last_writer():
     """A family that has been quiet for a boot does not make the gap begin in that older boot."""
-    families = [newest(A, 9000, changed_ns=1), newest(B, 50, changed_ns=2)]
-    for ending in (Ending(False, B), Ending(False, None), Ending(False, C)):
-        event = gap_event(families, C, ending, 100)
+    for changed_ns, ending in ((2, Ending(False, None)), (2, Ending(False, C)), (2, Ending(False, B)),
+                               (0, Ending(False, B))):
+        event = gap_event([newest(A, 9000, changed_ns=1), newest(B, 50, changed_ns)], C, ending, 100)
         assert event is not None
         assert (event.data["from_boot"], event.data["from_ns"]) == (B, 50)
 

@@ -7,6 +7,7 @@ from itertools import islice
 import pytest
 
 import twolbms.journal.reader as reader_module
+import twolbms.journal.verify as verify_module
 from twolbms.journal import (
     Cursor,
     Event,
@@ -106,6 +107,18 @@ def test_drained_journal_skips_nothing(open_writer, folder):
     assert seen == [*range(60)]
 
 
+def test_end_of_a_full_segment_is_the_start_of_the_next(open_writer, folder):
+    """A reader that has read a full segment to its end misses nothing when that segment goes, and is told so."""
+    writer = open_writer(segment_bytes=1 << 16)
+    large_readings(writer, *range(9))
+    cursor = next(block for block in JournalReader(folder).blocks("reading") if block.next.segment == 2).next
+    assert cursor == Cursor("reading", 2, 0)
+    segment_path(folder, "reading", 1).unlink()
+    blocks = list(JournalReader(folder).blocks("reading", cursor))
+    assert times(blocks) == [6, 7, 8]
+    assert blocks[0].skipped_segments == 0
+
+
 def test_cursor_of_a_replaced_journal(open_writer, folder):
     """A cursor beyond the newest segment belongs to a journal that is gone: everything here is new."""
     write(open_writer(), 1, 2)
@@ -156,6 +169,26 @@ def test_torn_tail_of_a_live_journal_is_waited_for(open_writer, folder):
         assert reader.damaged == 0
     path.write_bytes(whole)
     assert times(JournalReader(folder).blocks("sample", first.next)) == [2]
+
+
+def test_check_tells_a_torn_tail_from_a_write_going_on(open_writer, folder, monkeypatch):
+    """Half a block that stays half is named by the check; one that is whole by the next look is not."""
+    write(open_writer(), 1, 2)
+    path = segment_path(folder, "sample", 1)
+    whole = path.read_bytes()
+    start = next(JournalReader(folder).blocks("sample")).next.offset
+    path.write_bytes(whole[:-1])
+    assert JournalReader(folder).verify() == [
+        f"sample/00000001.seg from byte {start} to {len(whole) - 1}: no whole block at the end"]
+    walk = verify_module.walk
+
+    def walk_and_be_written(fd, offset=0):
+        if offset == start:
+            path.write_bytes(whole)
+        return walk(fd, offset)
+
+    monkeypatch.setattr(verify_module, "walk", walk_and_be_written)
+    assert JournalReader(folder).verify() == []
 
 
 def test_block_of_another_family_is_not_believed(open_writer, folder):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.outlets.snapshots import NOON_NS, garage, house, silent, site
+from gateway.outlets.snapshots import NOON_NS, garage, house, over_voltage, silent, site
 from twolbms.outlets.view.palette import ASCII, UNICODE
 from twolbms.outlets.view.picture import Paper, picture
 from twolbms.outlets.view.site import Told
@@ -67,6 +67,11 @@ def test_the_view_never_leaves_the_window(name: str, width: int, height: int) ->
 
 def test_ascii_is_ascii() -> None:
     """With the plain characters nothing is sent that a 7-bit terminal cannot show."""
-    for snapshot, silent_s, paper in CASES.values():
-        for line in picture(snapshot, silent_s, EVENTS, Paper(paper.width, paper.height, ASCII, UTC)):
+    cold = over_voltage(limit="charge_under_temperature", unit="degC", cell=None, sensor=2, value=-1.5, threshold=0.0)
+    alarm = {"text": "too cold: -1.5 °C ± 0.1", "pack": "häuschen"}
+    strange = site(häuschen=house(faults=[cold])) | {"alarms": [alarm]}
+    cases = [*CASES.values(), (strange, 0.2, Paper())]
+    for snapshot, silent_s, paper in cases:
+        told = [*EVENTS, Told(NOON_NS, "heater on at -1.5 °C → 5")]
+        for line in picture(snapshot, silent_s, told, Paper(paper.width, paper.height, ASCII, UTC)):
             assert line.plain.isascii()

@@ -28,13 +28,13 @@ def pack_lines(name: str, pack: Snapshot, width: int, cell_columns: int, glyphs:
     cells = _cell_rows(pack, width, cell_columns, glyphs) if cell_columns else _cell_strip(pack, width, glyphs)
     return [_title(name, pack, width, glyphs), *flow(_values(pack, glyphs), width), *cells,
             *flow([*_temperatures(pack, glyphs), *_outputs(pack)], width), *flow(_allowance(pack), width),
-            *flow(_faults(pack), width)]
+            *flow(_faults(pack, glyphs), width)]
 
 
 def short_pack_lines(name: str, pack: Snapshot, width: int, glyphs: Glyphs) -> list[Text]:
     """The pack in the fewest lines: title, allowance and the gravest fault."""
     return [_title(name, pack, width, glyphs), *flow(_allowance(pack), width)[:1],
-            *flow(_faults(pack), width)[:1]]
+            *flow(_faults(pack, glyphs), width)[:1]]
 
 
 def _title(name: str, pack: Snapshot, width: int, glyphs: Glyphs) -> Text:
@@ -80,12 +80,14 @@ def _values(pack: Snapshot, glyphs: Glyphs) -> list[Text]:
     voltage, current, spread = (value_of(pack, name) for name in ("pack_voltage_v", "current_a", "cell_spread_v"))
     soc = pack.get("soc") or {}
     sigma = "" if soc.get("sigma") is None else f" {glyphs.plus_minus} {percent(soc['sigma'])}"
-    current_text = amount(current, "A") if current is None else f"{current:+.1f} A".replace("-0.0", "0.0")
+    current_text = "current unknown" if current is None else f"{current:+.1f} A".replace("-0.0", "+0.0")
+    top_v = (pack.get("allowance") or {}).get("charge_v")
     return [
-        Text("pack ").append_text(_known(amount(voltage, "V", 2), voltage, STRONG)),
-        Text("current ").append_text(_known(current_text, current, STRONG)),
-        Text("charge state ").append_text(_known(percent(soc.get("value")) + sigma, soc.get("value"), STRONG)),
-        Text("spread ").append_text(_known(amount(spread, "V"), spread)),
+        Text("pack ").append_text(_known(amount(voltage, "V", 2), voltage, STRONG)).append(
+            "" if top_v is None else f" (to {top_v:.1f} V)"),
+        _known(current_text, current, STRONG),
+        Text("charged ").append_text(_known(percent(soc.get("value")) + sigma, soc.get("value"), STRONG)),
+        Text("spread ").append_text(_known(UNKNOWN if spread is None else f"{spread * 1000:.0f} mV", spread)),
     ]
 
 
@@ -191,8 +193,6 @@ def _allowance(pack: Snapshot) -> list[Text]:
     if pieces[0][1] == pieces[1][1]:
         pieces[0] = (pieces[0][0], "")
     texts = [text.append(reason) for text, reason in pieces]
-    if allowance.get("charge_v") is not None:
-        texts.append(Text(f"up to {allowance['charge_v']:.1f} V"))
     return [Text("may ").append_text(texts[0]), *texts[1:]]
 
 
@@ -209,11 +209,11 @@ _TIER_STYLES = {"warn": WARN, "limit": BAD, "trip": BAD}
 _GRAVITY = {"trip": 0, "limit": 1, "warn": 2}
 
 
-def _faults(pack: Snapshot) -> list[Text]:
+def _faults(pack: Snapshot, glyphs: Glyphs) -> list[Text]:
     if silent(pack):
         return [Text("faults unknown", NO_DATA)]
     faults = sorted(pack.get("faults") or [], key=_gravity)
-    told = [piece for fault in faults for piece in _fault(fault)] or [Text("no faults")]
+    told = [piece for fault in faults for piece in _fault(fault, glyphs)] or [Text("no faults")]
     return [*told, *_after_trip(pack)]
 
 
@@ -221,7 +221,7 @@ def _gravity(fault: dict[str, Any]) -> tuple[bool, int]:
     return not fault.get("latched"), _GRAVITY.get(str(fault.get("tier")), 3)
 
 
-def _fault(fault: dict[str, Any]) -> list[Text]:
+def _fault(fault: dict[str, Any], glyphs: Glyphs) -> list[Text]:
     """Which limit and how grave; the worst reading since it began."""
     tier, unit = str(fault.get("tier")), str(fault.get("unit") or "")
     grave = "latched" if fault.get("latched") else tier
@@ -229,7 +229,7 @@ def _fault(fault: dict[str, Any]) -> list[Text]:
     where = next((f"{thing} {fault[thing]} " for thing in ("cell", "sensor") if fault.get(thing) is not None), "")
     if fault.get("value") is not None:
         edge = "" if fault.get("threshold") is None else f" ({tier} {threshold(fault['threshold'], unit)})"
-        pieces.append(Text(f"{where}reached {amount(fault['value'], unit)}{edge}"))
+        pieces.append(Text(glyphs.plain(f"{where}reached {amount(fault['value'], unit)}{edge}")))
     return pieces
 
 

@@ -37,6 +37,13 @@ class Glyphs:
     plus_minus: str
     degree: str
     dot: str
+    ascii_only: bool = False
+
+    def plain(self, text: str) -> str:
+        """A text from elsewhere in characters that this set may use."""
+        if not self.ascii_only:
+            return text
+        return text.replace("°C", "C").replace("±", "+-").encode("ascii", "replace").decode()
 
 
 UNICODE = Glyphs(full="█", parts="▏▎▍▌▋▊▉", levels="▁▂▃▄▅▆▇█", warn_tick="┊", limit_tick="│", left_trip="▕",
@@ -44,4 +51,4 @@ UNICODE = Glyphs(full="█", parts="▏▎▍▌▋▊▉", levels="▁▂▃▄
                  plus_minus="±", degree="°C", dot="·")
 ASCII = Glyphs(full="#", parts="", levels="12345678", warn_tick=":", limit_tick="|", left_trip="[", right_trip="]",
                beyond_low="<", beyond_high=">", lowest="v", highest="^", line="-", divide="|", plus_minus="+-",
-               degree="C", dot="-")
+               degree="C", dot="-", ascii_only=True)

@@ -52,7 +52,15 @@ def picture(snapshot: Snapshot | None, silent_s: float, events: Sequence[Told], 
         body = [_grey(line) for line in _body(aged(snapshot, silent_s * speed), events, paper)]
     else:
         body = _body(snapshot, events, paper)
-    return [cut(line, paper.width) for line in [title, *body][:paper.height]]
+    return [_fitting(line, paper) for line in [title, *body][:paper.height]]
+
+
+def _fitting(line: Text, paper: Paper) -> Text:
+    """Not wider than the paper, and for plain terminals without whatever names or texts brought in."""
+    line = cut(line, paper.width)
+    if paper.glyphs.ascii_only and not line.plain.isascii():
+        line.plain = line.plain.encode("ascii", "replace").decode()
+    return line
 
 
 def _grey(line: Text) -> Text:
@@ -64,14 +72,14 @@ def _body(snapshot: Snapshot, events: Sequence[Told], paper: Paper) -> list[Text
     room = paper.height - 1 - len(around) - min(len(events), 1)
     packs = _fit_packs(snapshot, paper, room)
     left = paper.height - 1 - len(around) - len(packs)
-    told = event_lines(events[-left:], paper.width, paper.zone) if left > 0 else []
+    told = event_lines(events[-left:], paper.width, paper.glyphs, paper.zone) if left > 0 else []
     return packs + around + told
 
 
 def _around(snapshot: Snapshot, paper: Paper) -> list[Text]:
     """Alarms, banks and health, as far as they leave each pack its three shortest lines."""
-    lines = [*alarm_lines(snapshot, paper.width, paper.zone), *bank_lines(snapshot, paper.width, paper.glyphs),
-             *health_lines(snapshot, paper.width, paper.glyphs)]
+    lines = [*alarm_lines(snapshot, paper.width, paper.glyphs, paper.zone),
+             *bank_lines(snapshot, paper.width, paper.glyphs), *health_lines(snapshot, paper.width, paper.glyphs)]
     return [cut(line, paper.width) for line in lines[:max(paper.height - 1 - 3 * len(snapshot.get("packs") or {}), 0)]]
 
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from twolbms.diagnoses import DIAGNOSES
 from twolbms.outlets.view.aged import Snapshot
 from twolbms.outlets.view.layout import cut, flow, padded
 from twolbms.outlets.view.palette import BAD, KNOWN, NO_DATA, PERMITTED, STRONG, WARN, Glyphs
-from twolbms.outlets.words import allowed, clock_time, date_time, limiter_words, span
+from twolbms.outlets.words import allowed, clock_time, date_time, limiter_words, rule_words, span
 
 GATEWAY_SILENT_AFTER_S = 1.0
 """The gateway sends a snapshot at least twice a second; after this long without one it counts as gone."""
@@ -57,7 +58,7 @@ def _bank(named: tuple[str, Snapshot]) -> Text:
         text.append_text(Text.assemble(f" {direction} ", (allowed(value), style)))
     if bank.get("charge_a") is not None:
         limiter = limiter_words(bank.get("limited_by"))
-        text.append(f" by {limiter.removeprefix(f'{packs[0]}: ') if len(packs) == 1 else limiter}")
+        text.append(f": {limiter.removeprefix(f'{packs[0]}: ') if len(packs) == 1 else limiter}")
     return text if packs == [name] else text.append(f" ({', '.join(packs) or 'no pack'})")
 
 
@@ -108,20 +109,22 @@ def _outlet(name: str, outlet: Snapshot) -> Text:
     return text
 
 
-def alarm_lines(snapshot: Snapshot, width: int, zone: tzinfo | None) -> list[Text]:
+def alarm_lines(snapshot: Snapshot, width: int, glyphs: Glyphs, zone: tzinfo | None) -> list[Text]:
     """One line an alarm."""
     lines = []
     for alarm in snapshot.get("alarms") or []:
         since = f" since {clock_time(alarm.get('since_ns'), zone)}"
-        lines.append(cut(Text.assemble((f"alarm: {_alarm_text(alarm)}", BAD), since), width))
+        lines.append(cut(Text.assemble((glyphs.plain(f"alarm: {_alarm_text(alarm)}"), BAD), since), width))
     return lines
 
 
 def _alarm_text(alarm: Snapshot) -> str:
     text, pack = str(alarm.get("text")), alarm.get("pack")
+    for name in DIAGNOSES:
+        text = text.replace(name, rule_words(name))
     return text if not pack or pack in text else f"{pack}: {text}"
 
 
-def event_lines(events: Sequence[Told], width: int, zone: tzinfo | None) -> list[Text]:
+def event_lines(events: Sequence[Told], width: int, glyphs: Glyphs, zone: tzinfo | None) -> list[Text]:
     """One line an event, oldest first."""
-    return [cut(Text(f"{clock_time(each.time_ns, zone)} {each.text}"), width) for each in events]
+    return [cut(Text(f"{clock_time(each.time_ns, zone)} {glyphs.plain(each.text)}"), width) for each in events]
