@@ -11,6 +11,7 @@ the peer's checkpoint at closing. Rounds are interleaved; a ratio is the peer's 
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import statistics
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 
 from twolbms.journal import JournalReader, JournalWriter, Pace, Series
 
-ROUNDS = 5
+ROUNDS = 2 if os.environ.get("TWOLBMS_BENCH") == "short" else 5
 _BOOT = "0123456789abcdef" * 2
 _BY_FLUSH = Pace(write_s=3600, sync_s=3600, large=1 << 30)
 _COLUMNS = {"sample": "time_ns integer, quantity text, pack text, cell integer, value real",
