@@ -70,7 +70,7 @@ def test_every_command_named_exists() -> None:
     named = set(re.findall(r"`make ([a-z]+)", README))
     assert named | {c.split()[1] for c in commands() if c.startswith("make")} <= targets
     tour = program("--help", cwd=ROOT).stdout
-    for name in set(re.findall(r"2lbms ([a-z]+)\b", README)):
+    for name in set(re.findall(r"(?:`|bin/)2lbms ([a-z]+)\b", README)):
         assert re.search(rf"^\s+{name}\s", tour, re.M) or name in ("view",), name
 
 

@@ -435,3 +435,16 @@ def test_an_unknown_pack_type_is_not_needed() -> None:
     assert len(engine.tick(0)) == 1
     assert engine.snapshot(0)["packs"] == {}
     assert pack_type().cells.series == 8
+
+
+def test_nobody_joins_a_silent_pack() -> None:
+    """Beside a pack that fell silent while closed no other is closed, by nobody, and the refusal names it."""
+    world = two_packs(type=LEAF)
+    for voice in world.voices.values():
+        leaf_voice(voice)
+    world.voices["north"].open()
+    world.run(16)
+    world.run(6, silent=["south"])
+    ticket = world.engine.ask("north", "close", "Ann", world.now_ns)
+    assert ticket.accepted is False
+    assert ticket.note == "south is silent and was not heard measured open"

@@ -15,7 +15,6 @@ from twolbms.wire import BusFrame
 
 CYCLE_NS = 100_000_000
 NS = 1_000_000_000
-LFP_HASH = None  # taken from the pack's file where a test does not spoil it
 
 
 def crc8(data: bytes) -> int:
