@@ -40,6 +40,7 @@ _MOST_WAITING = 50_000  # frames: ten seconds of the fullest bus; older ones are
 _FLUSH_WITHIN_S = 5.0
 _STOP_OUTLET_WITHIN_S = 3.0
 _POLL_TICKET_S = 0.01
+_ASK_WITHIN_S = 45.0  # a person at a keyboard is told by then that nothing is decided yet
 _ONCE_WITHIN_S = 15.0  # a whole picture needs NodeInfo, which comes every 10 s
 
 Json = dict[str, Any]
@@ -259,7 +260,8 @@ class Gateway:
         if wish is None:
             return {"error": "expected limit as text and charge_a, discharge_a as numbers"}
         ticket = self.engine.ask(request["pack"], request["what"], by, self.clock.mono_ns(), wish)
-        while not ticket.done and not self._stop.is_set():
+        until_s = time.monotonic() + _ASK_WITHIN_S
+        while not ticket.done and not self._stop.is_set() and time.monotonic() < until_s:
             await asyncio.sleep(_POLL_TICKET_S)
         return ticket_json(ticket, request["pack"])
 
@@ -275,7 +277,7 @@ def ticket_json(ticket: Ticket, pack: str) -> Json:
     """What a person who asked is told."""
     answer = ticket.answer
     return {"pack": pack, "what": ticket.what, "by": ticket.by, "accepted": bool(ticket.accepted),
-            "text": outcome(ticket) if ticket.done else "the gateway stopped meanwhile",
+            "text": outcome(ticket) if ticket.done else "no outcome yet",
             "answer": answer.answer if answer else None, "limit": answer.limit if answer else None,
             "hold_s": answer.hold_s if answer else None}
 

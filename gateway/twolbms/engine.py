@@ -100,7 +100,9 @@ class Engine:
         for name, pack in self.packs.items():
             asking = pack.requests.pending is not None or pack.wants_close(now_ns)
             refusal = self.banks.join_refusal(pack, now_ns) if asking else None
-            frames += [self._requests[name].frame(signals) for signals in pack.step(refusal, now_ns)]
+            asked = pack.step(refusal, now_ns)
+            if self._buses[pack.setup.bus].up is not False:
+                frames += [self._requests[name].frame(signals) for signals in asked]
         if now_ns >= self._next_housekeeping_ns:
             self._next_housekeeping_ns = now_ns + HOUSEKEEPING_EVERY_NS
             self._keep_house(now_ns)

@@ -27,16 +27,16 @@ def pack_picture(pack: Pack, now_ns: int, wall_offset_ns: int | None) -> Json:
         "type": pack.setup.type.pack, "node": pack.setup.node, "kind": pack.setup.type.kind, "bus": pack.setup.bus,
         "state": heard.word("State", now_ns), "age_s": _round(state.messages["PackState"].age_s(now_ns)),
         "values": _values(pack, now_ns),
-        "cells_v": [{"value": _round(heard.cells.value(cell, now_ns)), "age_s": _round(heard.cells.age_s(cell, now_ns))}
+        "cells_v": [{"value": _round(heard.cell_v(cell, now_ns)), "age_s": _round(heard.cells.age_s(cell, now_ns))}
                     for cell in range(heard.cells.count)],
         "cells_whole": heard.cells.whole(now_ns),
         "temperatures_c": [
-            {"value": _round(heard.sensors.value(sensor, now_ns)), "age_s": _round(heard.sensors.age_s(sensor, now_ns)),
+            {"value": _round(heard.temperature_c(sensor, now_ns)), "age_s": _round(heard.sensors.age_s(sensor, now_ns)),
              "place": place} for sensor, place in enumerate(pack.setup.type.sensors.temperatures)],
         "paths": {path: state.path(path, now_ns) for path in (*OUTPUTS, "precharge")},
         "last_paths": {path: state.last_path(path) for path in OUTPUTS},
-        "heater": {"measured": state.switch("HeaterMeasured", now_ns),
-                   "commanded": state.switch("HeaterCommanded", now_ns)},
+        "heater": {} if pack.setup.type.heater is None else {
+            "measured": state.switch("HeaterMeasured", now_ns), "commanded": state.switch("HeaterCommanded", now_ns)},
         "interlock": {"on": "closed", "off": "open"}.get(state.switch("Interlock", now_ns), "unknown"),
         "arming": state.switch("Arming", now_ns), "charger_present": state.switch("ChargerPresent", now_ns),
         "soc": {"value": _round(soc.soc), "sigma": _round(soc.sigma(now_ns)), "source": soc.source},

@@ -75,7 +75,8 @@ class CellTable:
         self.extremes = Extremes(tolerance)
         self.disagrees = False
         self._whole_ns = int(_WHOLE_PERIODS * period_s * NS)
-        self._known_ns = int(max(_KNOWN_LEAST_S, _KNOWN_PERIODS * period_s) * NS)
+        # A whole period more than the safety messages have: of a node that falls silent these were heard that earlier.
+        self._known_ns = int((max(_KNOWN_LEAST_S, _KNOWN_PERIODS * period_s) + period_s) * NS)
         groups = -(-count // GROUP)
         self._values: list[float | None] = [None] * count
         self._times: list[int | None] = [None] * groups
@@ -115,7 +116,7 @@ class CellTable:
         return self._complete(self._whole_ns, now_ns)
 
     def known(self, now_ns: int) -> bool:
-        """Whether every value is known: none missing, none older than max(5 s, 3 periods), no disagreement."""
+        """Whether every value is known: none missing, none older than max(5 s, 3 periods) and a period, no doubt."""
         return self._complete(self._known_ns, now_ns)
 
     def _complete(self, limit_ns: int, now_ns: int) -> bool:

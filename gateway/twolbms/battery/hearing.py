@@ -87,6 +87,14 @@ class Hearing:
         value = self.state.value(quantity, now_ns)
         return None if value is None else float(value)
 
+    def cell_v(self, cell: int, now_ns: int) -> float | None:
+        """One cell's voltage; unknown also while the protected extremes beside it are."""
+        return self.cells.value(cell, now_ns) if self.state.messages["CellExtremes"].known(now_ns) else None
+
+    def temperature_c(self, sensor: int, now_ns: int) -> float | None:
+        """One sensor's temperature; unknown also while the protected extremes beside it are."""
+        return self.sensors.value(sensor, now_ns) if self.state.messages["TempExtremes"].known(now_ns) else None
+
     def _keep(self, message: str, values: Values, now_ns: int) -> None:
         self.state.messages[message].take(values, now_ns)
         for row, track in self.tracks.of_message[message]:

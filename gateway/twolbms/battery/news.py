@@ -41,10 +41,10 @@ class News:
         self.tell(now_ns, "node_heard", f"node {self._setup.node} is heard{again}: state {state}, paths {shown}",
                   {"node": self._setup.node, "state": state, "silent_s": silent_s})
 
-    def silent(self, messages: Sequence[str], paths: Sequence[PathWord], now_ns: int) -> None:
-        """The node, or one of its safety messages, is not heard any more."""
+    def silent(self, messages: Sequence[str], paths: Sequence[PathWord], speaks: bool, now_ns: int) -> None:
+        """The node is not heard any more, or, while it still `speaks`, one of its safety messages."""
         shown = "measured open" if set(paths) == {"open"} else "not open"
-        which = "silent" if len(messages) > 2 else f"not sending {' and '.join(messages)}"
+        which = f"not sending {' and '.join(messages)}" if speaks else "silent"
         self.tell(now_ns, "node_silent", f"node {self._setup.node} is {which}; last heard {shown}",
                   {"node": self._setup.node, "messages": list(messages)})
 

@@ -47,7 +47,7 @@ class Pack:
         self._alarms = alarms
         self._started_ns = now_ns
         self._silent: bool | None = None
-        self._silent_since_ns = now_ns
+        self._turned_ns = now_ns  # when silence began or ended last
         self._due_ns = now_ns
         self._mark_due_ns = now_ns + MARK_EVERY_NS
         self._told_own: tuple[str, str] | None = None
@@ -116,10 +116,11 @@ class Pack:
         missing = state.silent(now_ns)
         paths = [state.last_path(path) for path in OUTPUTS]
         if missing and self._silent is False:
-            self._silent_since_ns = now_ns
-            self.news.silent(missing, paths, now_ns)
+            self._turned_ns = now_ns
+            self.news.silent(missing, paths, state.speaks(now_ns), now_ns)
         elif not missing and self._silent is not False:
-            silent_s = None if self._silent is None else (now_ns - self._silent_since_ns) / NS
+            silent_s = None if self._silent is None else (now_ns - self._turned_ns) / NS
+            self._turned_ns = now_ns
             self.news.heard(self.heard.word("State", now_ns), paths, silent_s, now_ns)
         if not missing:
             self._silent = self.confirmed_open = False
@@ -129,15 +130,17 @@ class Pack:
     def _raise_alarms(self, stop: str | None, now_ns: int) -> None:
         heard, name = self.heard, self.setup.name
         missing = ", ".join(heard.state.silent(now_ns))
+        silence = f"does not send {missing}" if heard.state.speaks(now_ns) else "is silent"
         silent = stop == "pack_silent" and (self._silent or now_ns - self._started_ns > _HEARD_WITHIN_NS)
-        late = heard.first_heard_ns is not None and heard.info.overdue(heard.first_heard_ns, now_ns)
+        first_ns = heard.first_heard_ns
+        late = first_ns is not None and heard.info.overdue(max(first_ns, self._turned_ns), now_ns)
         stopped = stop in ("hash_mismatch", "wrong_protocol") or heard.cells.disagrees \
-            or (late and stop in ("hash_unknown", "cells_unknown"))  # at the start both take their time
+            or (late and stop in ("hash_unknown", "cells_unknown"))  # when a node comes, both take their time
         latched = self.latched()
         hold = self.requests.hold
         open_late = hold is not None and now_ns - hold.since_ns > _OPEN_LATE_NS and heard.state.any_closed(now_ns)
         for key, raised, text in (
-                ("silent", silent, f"node {self.setup.node} is not heard: {missing}"),
+                ("silent", silent, f"node {self.setup.node} {silence}"),
                 ("stopped", stopped, f"0 A: {self._stop_text(stop)}"),
                 ("latched", latched, f"latched: {', '.join(latched)}"),
                 ("open_late", open_late, "asked to open, but measured closed")):

@@ -80,13 +80,13 @@ class PackState:
         ages = [latest.age_s(now_ns) for latest in self.messages.values()]
         return None if None in ages else max(age for age in ages if age is not None)
 
-    def heard(self) -> bool:
-        """Whether each of the five was ever heard."""
-        return all(latest.time_ns is not None for latest in self.messages.values())
-
     def fresh(self, now_ns: int) -> bool:
         """Whether all five are young enough to raise an allowance."""
         return all(latest.fresh(now_ns) for latest in self.messages.values())
+
+    def speaks(self, now_ns: int) -> bool:
+        """Whether any of the five is still fresh."""
+        return any(latest.fresh(now_ns) for latest in self.messages.values())
 
     def silent(self, now_ns: int) -> list[str]:
         """The messages that are unknown by age, or were never heard."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from twolbms.config.errors import Misfit
 from twolbms.config.model import StrictModel
 from twolbms.diagnoses import CYCLE_MS, DIAGNOSES
 
@@ -200,7 +201,7 @@ class GuardedPack(StrictModel):
     def _check(self) -> GuardedPack:
         problems = list(_row_problems(self)) + list(_rating_problems(self)) + list(_derating_problems(self))
         if problems:
-            raise ValueError("; ".join(problems))
+            raise Misfit.told(problems)
         return self
 
 
