@@ -45,7 +45,7 @@ def test_curve_rises_everywhere(name: str) -> None:
     assert ocv(1.02) > ocv(1.0) + 0.15
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="TWOLBMS_REFERENCE: reference data absent")
+@pytest.mark.need("reference")
 @pytest.mark.parametrize(("name", "table", "tolerance_v"), [
     ("lfp", "ocv_lfp_a123_measured.csv", 0.02), ("leaf_lmo", "ocv_leaf_gen1_lmo_measured.csv", 0.025)])
 def test_curve_follows_the_measurement(name: str, table: str, tolerance_v: float) -> None:
