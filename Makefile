@@ -20,6 +20,7 @@ test: .venv/ready-dev
 check: .venv/ready-dev
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
+	@MYPYPATH=.:gateway:tests $(PYTHON) -m mypy --explicit-package-bases tools/servers grafana/pages.py tests/servers
 	@tools/generate --check
 	@tools/spoil
 	@$(PYTHON) -m pytest -q tests/contract tests/firmware
@@ -31,7 +32,7 @@ bench: .venv/ready-dev
 	@$(PYTHON) tests/bench/all.py
 
 servers: .venv/ready-dev
-	@tools/servers
+	@$(PYTHON) tools/servers
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
