@@ -43,7 +43,7 @@ _ROWS = (
     _pack("charge_out_ah", "Ah", "Charge given out since the gateway first heard the pack", 3, 0, 1e9),
     _pack("soc", "1", "State of charge by coulomb count, 0 to 1", 4, 0, 1, 10),
     _pack("soc_sigma", "1", "Standard uncertainty of soc, 0 to 1", 4, 0, 1, 10),
-    _pack("charge_allowed_a", "A", "Charge current allowed now: the smaller of node's and gateway's", 2, 0, 1024, 1, 1.0),
+    _pack("charge_allowed_a", "A", "Charge current allowed now: the smaller of node's and ours", 2, 0, 1024, 1, 1.0),
     _pack("discharge_allowed_a", "A", "Discharge current allowed now, positive", 2, 0, 1024, 1, 1.0),
     _pack("charge_allowed_v", "V", "Pack voltage to charge to at most", 2, 0, 819, 10, 0.1),
     _pack("cell_min_v", "V", "Lowest cell voltage", 3, 0, 8.2, 1, 0.01),

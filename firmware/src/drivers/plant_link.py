@@ -43,6 +43,7 @@ class PlantLink:
         self.lost = 0  # frames that came with no room left
         self._in = bytearray(_HEAD + len(self.reading) + 1 + _FRAME_BYTES)
         self._view = memoryview(self._in)
+        self._have = 0  # bytes of _in that are read
         self._out = bytearray(_HEAD + _OUTPUT_BYTES + 1)
         self._out_view = memoryview(self._out)
         self._hello = (number, cells, sensors)
@@ -63,26 +64,36 @@ class PlantLink:
                 return True
 
     def _packet(self):
-        """Reads one packet; its type, 0 for one that was dropped, -1 at the end of the stream."""
-        if not self._fill(0, 1):
-            return -1
-        if self._in[0] != START:
-            self.bad += 1
-            return 0
-        if not self._fill(1, _HEAD):
+        """Reads one packet; its type, 0 for bytes that were dropped, -1 at the end of the stream."""
+        if not self._fill(_HEAD):
             return -1
         kind = self._in[1]
         count = self._in[2] | self._in[3] << 8
-        if not ((kind == READING and count == len(self.reading)) or (kind == FRAME and count == _FRAME_BYTES)):
-            self.bad += 1
-            return 0
-        if not self._fill(_HEAD, _HEAD + count + 1):
+        fits = (kind == READING and count == len(self.reading)) or (kind == FRAME and count == _FRAME_BYTES)
+        if self._in[0] != START or not fits:
+            return self._skip()
+        if not self._fill(_HEAD + count + 1):
             return -1
         if _sum(self._in, _HEAD + count) != self._in[_HEAD + count]:
-            self.bad += 1
-            return 0
+            return self._skip()
         self._keep(kind, count)
+        self._drop(_HEAD + count + 1)
         return kind
+
+    def _skip(self):
+        """Drops what is no packet, up to the next byte that may open one: garbage never hides what comes after it."""
+        self.bad += 1
+        at = 1
+        while at < self._have and self._in[at] != START:
+            at += 1
+        self._drop(at)
+        return 0
+
+    def _drop(self, count):
+        """Forgets the first `count` bytes that were read."""
+        self._have -= count
+        for i in range(self._have):
+            self._in[i] = self._in[count + i]
 
     def _keep(self, kind, count):
         if kind == READING:
@@ -96,12 +107,13 @@ class PlantLink:
         else:
             self.lost += 1
 
-    def _fill(self, start, end):
-        while start < end:
-            got = self.stream.readinto(self._view[start:end])
+    def _fill(self, count):
+        """Reads until `count` bytes are there; False at the end of the stream."""
+        while self._have < count:
+            got = self.stream.readinto(self._view[self._have:count])
             if not got:
                 return False
-            start += got
+            self._have += got
         return True
 
     def time_ms(self):

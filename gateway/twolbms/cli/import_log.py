@@ -55,7 +55,7 @@ class _Start(click.ParamType[int]):
 @click.option("--influx", "url", metavar="URL", help="Also send the records to this InfluxDB 2.")
 @click.option("--org", metavar="NAME", help="Its organisation, with --influx.")
 @click.option("--bucket", metavar="NAME", help="Its bucket, with --influx.")
-@click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="File with its token, with --influx.")
+@click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="File with its token.")
 @click.option("--site", default="import", metavar="NAME", show_default=True, help="Tag `site` of the points.")
 @click.option("--json", "as_json", is_flag=True, help="Print the account as one JSON object.")
 def import_command(

@@ -11,7 +11,6 @@ import click
 from twolbms.build.micropython import RuntimeMissing
 from twolbms.cli.errors import BAD_INPUT, DIFFERS, FINE
 from twolbms.config.errors import ConfigError
-from twolbms.scenario.bench import ScenarioError
 from twolbms.scenario.play import Played, play_file
 
 
@@ -39,7 +38,7 @@ def scenario_command(files: tuple[Path, ...], runtime: str, frames: bool, as_jso
 def _play(file: Path, runtime: str, frames: bool) -> dict[str, Any]:
     try:
         played = play_file(file, runtime, keep_log=frames)
-    except (ConfigError, ScenarioError, RuntimeMissing) as error:
+    except (ConfigError, RuntimeMissing) as error:
         words = str(error) if isinstance(error, ConfigError) else f"{file}: {error}"
         return {"file": str(file), "status": BAD_INPUT, "error": words}
     return _told(file, played, frames)

@@ -170,16 +170,8 @@ def _spread(into: list[int | None], every: object, single: dict[int, float | str
         return None if value == "missing" else round(float(value) * counts)  # type: ignore[arg-type]  # the model checked it
 
     if isinstance(every, list):
-        if len(every) != len(into):
-            raise ScenarioError(f"a list of {len(every)} values for {len(into)}")
         into[:] = [count(value) for value in every]
     elif every is not None:
         into[:] = [count(every)] * len(into)
     for number, value in (single or {}).items():  # type: ignore[attr-defined]  # a mapping or None
-        if not 1 <= number <= len(into):
-            raise ScenarioError(f"number {number}: there are 1 to {len(into)}")
         into[number - 1] = count(value)
-
-
-class ScenarioError(Exception):
-    """A scenario that asks for something its pack does not have."""

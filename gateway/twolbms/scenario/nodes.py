@@ -88,8 +88,11 @@ class CPythonNode:
         for can_id, data in frames:
             self._stream.incoming += frame_packet(can_id, data)
         self._stream.incoming += reading.packet()
-        self.node.step(self.board.wait())
-        self.board.finish()
+        try:
+            self.node.step(self.board.wait())
+            self.board.finish()
+        except Exception as error:  # whatever it is, on a chip the watchdog would bite now
+            raise NodeDied(f"{type(error).__name__}: {error}") from error
         packets = list(self._reader.feed(bytes(self._stream.outgoing)))
         self._stream.outgoing.clear()
         return _result(packets)
@@ -104,7 +107,8 @@ class MicroPythonNode:
     def __init__(self, pack: GuardedPack, number: int, program: str | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="twolbms-node-")
         image = limit_image(pack)
-        Path(self._folder.name, f"limits_{pack.pack}.py").write_text(limits_text(image))
+        name = f"played_{pack.pack}"  # never a name of the firmware's own: a pack of that name may have other limits
+        Path(self._folder.name, f"limits_{name}.py").write_text(limits_text(image), encoding="utf-8")
         source = firmware_folder()
         command = [
             program or find_runtime().program,
@@ -112,7 +116,7 @@ class MicroPythonNode:
             f"heapsize={HEAP}",
             str(source / "main.py"),
             "--pack",
-            pack.pack,
+            name,
             "--node",
             str(number),
             "--plant",

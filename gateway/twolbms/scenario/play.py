@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from twolbms.build.columns import limit_image
-from twolbms.config.load import load_model
+from twolbms.config.errors import ConfigError, ConfigProblem, did_you_mean, shown
+from twolbms.config.load import as_model
 from twolbms.config.pack import GuardedPack
-from twolbms.diagnoses import CYCLE_MS, DIAGNOSES
-from twolbms.files import data_path
-from twolbms.scenario.bench import Bench, ScenarioError, node_database
+from twolbms.config.site_packs import find_pack, known_packs, load_guarded_pack
+from twolbms.config.strict_yaml import read_document
+from twolbms.diagnoses import CYCLE_MS
+from twolbms.scenario.bench import Bench, node_database
+from twolbms.scenario.check import flaws
 from twolbms.scenario.judge import Difference, Observer, differences
 from twolbms.scenario.model import Scenario
 from twolbms.scenario.nodes import CPythonNode, CycleResult, MicroPythonNode, NodeDied, TestedNode, limits_object
@@ -28,31 +31,21 @@ class Played:
 
 
 def load_scenario(path: Path) -> tuple[Scenario, GuardedPack]:
-    """The scenario in `path` and its pack. Raises ConfigError (with lines) or ScenarioError."""
-    scenario = load_model(path, Scenario)
-    named = data_path("packs", f"{scenario.pack}.yaml")
-    beside = (path.parent / scenario.pack).resolve()
-    file = named if named.exists() else beside
-    if not file.is_file():
-        known = sorted(p.stem for p in data_path("packs").glob("*.yaml"))
-        raise ScenarioError(
-            f"pack: no pack type {scenario.pack!r} and no such file beside {path.name}; there are {', '.join(known)}"
-        )
-    pack = load_model(file, GuardedPack)
-    _check(scenario, pack)
+    """The scenario in `path` and its pack. Raises ConfigError with file, line and key."""
+    document = read_document(path)
+    scenario = as_model(document, path, Scenario)
+    file = find_pack(scenario.pack, path.absolute().parent)
+    if file is None:
+        known = known_packs(path.absolute().parent)
+        close = did_you_mean(scenario.pack, known)
+        raise ConfigError([document.places.problem(
+            ("pack",), "expected a guarded pack type or the path of its YAML beside this file"
+            + (f" (did you mean {close}?)" if close else "") + f", found {shown(scenario.pack)}")])
+    pack = load_guarded_pack(file)
+    if found := list(flaws(scenario, pack)):
+        raise ConfigError(sorted((document.places.problem(f.loc, f.message, expected=f.expected, found=f.found)
+                                  for f in found), key=ConfigProblem.order))
     return scenario, pack
-
-
-def _check(scenario: Scenario, pack: GuardedPack) -> None:
-    for step in scenario.steps:
-        faults = step.expect.faults if step.expect else None
-        for tier in ("warn", "limit", "trip", "latched"):
-            for row in (getattr(faults, tier) or []) if faults else []:
-                if row not in DIAGNOSES:
-                    raise ScenarioError(
-                        f"step at {step.at_ms} ms: expect.faults.{tier}: no limit {row!r}; "
-                        f"there are {', '.join(DIAGNOSES)}"
-                    )
 
 
 def start_node(pack: GuardedPack, number: int, runtime: str) -> TestedNode:
@@ -63,7 +56,7 @@ def start_node(pack: GuardedPack, number: int, runtime: str) -> TestedNode:
 
 
 def play(scenario: Scenario, pack: GuardedPack, node: TestedNode, keep_log: bool = False) -> Played:
-    """Runs `scenario` on `node`. Raises ScenarioError when it asks for something the pack does not have."""
+    """Runs `scenario` on `node`."""
     database = node_database()
     bench, seen = Bench(pack, database, scenario.node), Observer(database)
     played = Played(None, 0, 0)

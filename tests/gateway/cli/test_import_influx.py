@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+
 from twolbms.cli.import_log import import_command
 from twolbms.journal import JournalReader, Sample
 

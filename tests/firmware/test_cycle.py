@@ -1,0 +1,93 @@
+"""The cycle as a whole: time, order, and what happens when a driver fails."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from node.cycle import Node
+from node.measure import NA
+
+
+class FakeAfe:
+    """Gives the same good readings every cycle; `broken` makes it raise."""
+
+    broken = False
+
+    def read_into(self, m: Any) -> bool:
+        if self.broken:
+            raise OSError("no answer")
+        for i in range(len(m.cell_mv)):
+            m.cell_mv[i] = 3300
+        for i in range(len(m.temp_dc)):
+            m.temp_dc[i] = 250
+        m.pack_mv = m.link_mv = 3300 * len(m.cell_mv)
+        m.current_ma = 36_000
+        return True
+
+
+class FakePins:
+    feedback, feedback_known, heater_on, interlock_closed, armed, charger_present = 0, True, 0, 1, 0, 0
+
+    def read(self) -> None:
+        pass
+
+    def write(self, paths: int, precharge: int, heater: int, mask: bytearray) -> None:
+        self.feedback = paths | precharge << 2
+
+
+def made(lfp: Any) -> Node:
+    can = SimpleNamespace(dropped=0, sent=[], receive=lambda: False, send=lambda can_id, d: can.sent.append(can_id))
+    return Node(lfp, 1, FakeAfe(), FakePins(), can)
+
+
+def elapsed(node: Node, *times: int) -> int:
+    """What the node takes for the time between its last two cycles."""
+    found = 0
+    for now_ms in times:
+        found = node._elapsed(now_ms)
+    return found
+
+
+@pytest.mark.parametrize("times, expected", [
+    ((0,), 100), ((0, 100), 100), ((0, 730), 730), ((1_073_741_800, 76), 100), ((1_073_741_823, 0), 1),
+    ((500, 400), 0), ((0, 536_870_912), 0)])
+def test_time_goes_by_difference(lfp: Any, times: tuple[int, ...], expected: int) -> None:
+    """The clock wraps at 2^30; a clock that goes back is no time, and never a huge one."""
+    assert elapsed(made(lfp), *times) == expected
+
+
+@pytest.mark.parametrize("gap_ms, mah", [(100, 1), (500, 5), (60_000, 5)])
+def test_a_gap_counts_as_half_a_second_of_charge_at_most(lfp: Any, gap_ms: int, mah: int) -> None:
+    """36 A are 1 mAh in 100 ms; what a node that stood still did not see is not made up."""
+    node = made(lfp)
+    node.step(0)
+    before = node.charge.in_mah
+    node.step(gap_ms)
+    assert node.charge.in_mah - before == mah
+
+
+def test_a_driver_that_fails_ends_the_cycle(lfp: Any) -> None:
+    """An escape is not swallowed: the program ends, and outputs drop with the watchdog."""
+    node = made(lfp)
+    node.step(0)
+    node.afe.broken = True
+    with pytest.raises(OSError, match="no answer"):
+        node.step(100)
+
+
+def test_the_first_cycle_tells_who_and_how(lfp: Any) -> None:
+    """From its first cycle a node says its state, its values and its faults."""
+    node = made(lfp)
+    node.step(0)
+    assert {can_id >> 8 & 0xFF for can_id in node.can.sent} >= {0x10, 0x11, 0x12, 0x13, 0x14, 0x40}
+
+
+def test_unknown_rows_are_marked(lfp: Any) -> None:
+    """Before a first conversion only the rows that need none are judged."""
+    node = made(lfp)
+    node.afe.read_into = lambda m: False
+    node.step(0)
+    assert [n for n in range(17) if node._known[n]] == [8, 10, 11, 12, 13, 16]
+    assert node.measure.current_ma == NA
