@@ -12,7 +12,7 @@ except ImportError:  # CPython
         pass
 
 from board import SimulatedBoard
-from drivers.streams import StandardStream, TcpStream
+from drivers.streams import BusStream, StandardStream, TcpStream
 from node.cycle import Node
 
 
@@ -35,7 +35,7 @@ def build():
     number = int(option("node", "1"))
     plant, bus = option("plant", "-"), option("can")
     board = SimulatedBoard(limits, number, StandardStream() if plant == "-" else TcpStream(plant),
-                           TcpStream(bus, blocking=False) if bus else None)
+                           BusStream(bus) if bus else None)
     free = board.free_heap() if bus else 0
     return board, Node(limits, number, board.afe, board.pins, board.can, board.boot_id(), board.reset_cause, free)
 

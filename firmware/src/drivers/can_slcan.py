@@ -33,13 +33,15 @@ class SlcanCan:
         self._in = bytearray(_ROOM)
         self._view = memoryview(self._in)
         self._have = self._at = 0
+        self._lives = 0
 
     @property
     def dropped(self):
         return self._queue.dropped
 
     def open(self):
-        """500 kbit/s, then on the bus."""
+        """500 kbit/s, then on the bus; again after the stream came back."""
+        self._lives = getattr(self.stream, "lives", 0)
         self.stream.write(b"C\rS6\rO\r")
 
     def send(self, can_id, d):
@@ -57,6 +59,10 @@ class SlcanCan:
             self._have = 0
             self.bad += 1
         got = self.stream.readinto(self._view[self._have:])
+        if getattr(self.stream, "lives", self._lives) != self._lives:
+            self._have = 0
+            self.open()
+            return
         if got:
             self._have += got
 

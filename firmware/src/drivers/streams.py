@@ -22,7 +22,10 @@ class TcpStream:
         self._socket.setblocking(blocking)
 
     def readinto(self, buffer):
-        """Bytes read; 0 or None when there are none now (not blocking) or no more (blocking)."""
+        """Bytes read; None when there are none now (not blocking), 0 when there will be no more.
+
+        Raises OSError when the connection has broken.
+        """
         if hasattr(self._socket, "readinto"):
             return self._socket.readinto(buffer)
         try:
@@ -31,13 +34,68 @@ class TcpStream:
             return None
 
     def write(self, data):
-        """Bytes taken; fewer than given, or None, when the other side does not read."""
+        """Bytes taken; fewer than given, or None, when the other side does not read. Raises OSError."""
         if hasattr(self._socket, "write"):
             return self._socket.write(data)
         try:
             return self._socket.send(data)
         except BlockingIOError:
             return None
+
+    def close(self):
+        self._socket.close()
+
+
+class BusStream:
+    """A connection to a bus that may go away and come back: it never raises, and is opened again now and then."""
+
+    RETRY_READS = 20
+
+    def __init__(self, address):
+        self.address = address
+        self.lives = 0  # connections made; whoever speaks on it sees a new one by this
+        self._stream = None
+        self._wait = 0
+        self._connect()
+
+    def readinto(self, buffer):
+        if self._stream is None:
+            self._wait -= 1
+            if self._wait <= 0:
+                self._connect()
+            return None
+        try:
+            got = self._stream.readinto(buffer)
+        except OSError:
+            got = 0
+        if got == 0:
+            self._lose()
+        return got
+
+    def write(self, data):
+        if self._stream is None:
+            return None
+        try:
+            return self._stream.write(data)
+        except OSError:
+            self._lose()
+            return None
+
+    def _connect(self):
+        self._wait = self.RETRY_READS
+        try:
+            self._stream = TcpStream(self.address, blocking=False)
+            self.lives += 1
+        except OSError:
+            self._stream = None
+
+    def _lose(self):
+        self._wait = self.RETRY_READS
+        try:
+            self._stream.close()
+        except OSError:
+            pass  # it had gone already
+        self._stream = None
 
 
 class StandardStream:

@@ -8,7 +8,7 @@ from node.charge import Charge
 from node.contactor import Contactor
 from node.heat import Heat
 from node.measure import NA, Measure
-from node.protect import Protect
+from node.protect import DOUBTFUL, KNOWN, UNKNOWN, Protect
 from node.report import Report
 from node.requests import Requests
 
@@ -16,6 +16,13 @@ VERSION = (0, 1, 0)
 CYCLE_MS = 100
 _LONGEST_MS = 500  # a longer gap counts as this much charge, and as many cycles as it lasted up to _MOST_CYCLES
 _MOST_CYCLES = 600
+
+
+def _known(there, sure):
+    """How far a value can be believed."""
+    if not there:
+        return UNKNOWN
+    return KNOWN if sure else DOUBTFUL
 
 
 class Node:
@@ -81,7 +88,7 @@ class Node:
         k = self._known
         contactor = self.contactor
         current = m.current_ma
-        current_known = 1 if m.measured and current != NA else 0
+        current_known = _known(m.measured and current != NA, m.fresh)
         charging = current if current_known and current > 0 else 0
         discharging = -current if current_known and current < 0 else 0
         v[0] = m.cell_max_mv
@@ -99,8 +106,8 @@ class Node:
         v[14] = charging if self.allowance.forbids(CHARGE) else 0
         v[15] = discharging if self.allowance.forbids(DISCHARGE) else 0
         v[16] = contactor.overload
-        k[0] = k[1] = 1 if m.cell_max_mv != NA else 0
+        k[0] = k[1] = _known(m.cell_max_mv != NA, m.fresh and m.cells_known)
         k[2] = k[3] = k[14] = k[15] = current_known
-        k[4] = k[5] = k[6] = k[7] = 1 if m.temp_max_dc != NA else 0
-        k[8] = k[10] = k[11] = k[12] = k[13] = k[16] = 1
-        k[9] = 1 if m.measured else 0
+        k[4] = k[5] = k[6] = k[7] = _known(m.temp_max_dc != NA, m.fresh and m.temps_known)
+        k[8] = k[10] = k[11] = k[12] = k[13] = k[16] = KNOWN
+        k[9] = _known(m.measured, m.fresh)

@@ -4,6 +4,8 @@ from array import array
 
 NA = -(1 << 28)  # not available; the same value the codec uses
 OLDEST = 1 << 20  # ages stop here, about 29 hours of cycles
+MOST_MA = 2000000  # a larger current counts as this: beyond every trip, and safe to multiply on a 31-bit integer
+FRESH_CYCLES = 2  # an older conversion is a doubtful one
 STALE = 8  # row of stale_reading, whose limit tier makes readings unknown
 
 
@@ -18,6 +20,7 @@ class Measure:
         self.link_mv = NA
         self.current_ma = NA
         self.stale = 0
+        self.fresh = False  # the last conversion is at most FRESH_CYCLES old
         self.measured = False  # a first conversion has been seen
         self.cells_known = False
         self.temps_known = False
@@ -36,6 +39,9 @@ class Measure:
         elif self.stale < OLDEST:
             self.stale += periods
         self.implausible = 0
+        if self.current_ma != NA:
+            self.current_ma = min(MOST_MA, max(-MOST_MA, self.current_ma))
+        self.fresh = self.stale <= FRESH_CYCLES
         if self.measured:
             self._cells()
             self._temperatures()

@@ -1,7 +1,8 @@
 """Walks the limit table: tiers, delays, hold times, latches. Knows numbers and rows, not what they stand for.
 
-A value is beyond a tier when it has passed it; equal is still inside. An unknown value changes nothing: it neither
-trips nor clears a row, and the rows for stale and implausible readings see to the rest.
+A value is beyond a tier when it has passed it; equal is still inside. Only a complete and fresh reading can say that
+a cause has gone: a doubtful one (a cell missing, an old conversion) may trip a row but clears none, ends no delay and
+lets no hold time run. An unknown value changes nothing; the rows for stale and implausible readings see to the rest.
 """
 
 from array import array
@@ -12,9 +13,15 @@ from generated.codec import (
     ANSWER_HOLD_RUNNING,
     ANSWER_LATCHED,
     ANSWER_LOCAL_CLEAR_ONLY,
+    ANSWER_UNKNOWN_READING,
 )
 
 OK = 0
+UNKNOWN = 0
+KNOWN = 1
+DOUBTFUL = 2  # some of what the value is made of is missing or old
+IMPLAUSIBLE = 9  # row of implausible_reading: its delay leaks instead of starting anew, so that flicker counts
+
 TRIPPED = 1  # the cause is present
 HOLDING = 2  # the cause has gone, the hold time runs
 WAITING = 3  # the hold time is over, the latch waits to be cleared
@@ -36,6 +43,7 @@ class Protect:
         self.state = bytearray(self.rows)
         self.bits = bytearray(4 * PAGE_BYTES)
         self.changed = bytearray(4)
+        self.sure = bytearray(b"\x01" * self.rows)  # 1 where the last reading could have cleared the row
         self.hold = array("i", [0] * self.rows)
         self._warn_time = array("i", [0] * self.rows)
         self._limit_time = array("i", [0] * self.rows)
@@ -51,8 +59,9 @@ class Protect:
         self.blocks_now = self.blocks_after = self.limited = self.beyond = self.latched = 0
         self.opened_by = 255
         for n in range(self.rows):
-            if known[n]:
-                self._judge(n, values[n], limits.SIGN[n], periods)
+            self.sure[n] = sure = known[n] == KNOWN
+            if known[n] != UNKNOWN:
+                self._judge(n, values[n], limits.SIGN[n], periods, sure)
             self.beyond |= self._beyond(n)
             if self.get(LIMIT_PAGE, n):
                 self.limited |= limits.LIMIT_BLOCKS[n]
@@ -64,39 +73,44 @@ class Protect:
                 if limits.LATCH[n]:
                     self.latched += 1
 
-    def _judge(self, n, value, sign, periods):
+    def _judge(self, n, value, sign, periods, sure):
         limits = self.limits
         value = value * sign
-        cleared = value <= limits.CLEAR[n] * sign
+        inside = value <= limits.CLEAR[n] * sign
         delay = limits.DELAY[n]
-        self._warn_time[n] = time = self._time(self._warn_time[n], value > limits.WARN[n] * sign, periods)
+        self._warn_time[n] = time = self._time(n, self._warn_time[n], value > limits.WARN[n] * sign, periods, sure)
         self._put(WARN_PAGE, n, time > delay)
-        self._limit_time[n] = time = self._time(self._limit_time[n], value > limits.LIMIT[n] * sign, periods)
+        self._limit_time[n] = time = self._time(n, self._limit_time[n], value > limits.LIMIT[n] * sign, periods, sure)
         if time > delay:
             self._put(LIMIT_PAGE, n, True)
-        elif cleared:
+        elif inside and sure:
             self._put(LIMIT_PAGE, n, False)
-        self._trip_time[n] = time = self._time(self._trip_time[n], value > limits.TRIP[n] * sign, periods)
-        self._trip(n, time > delay, cleared, periods)
+        self._trip_time[n] = time = self._time(n, self._trip_time[n], value > limits.TRIP[n] * sign, periods, sure)
+        self._trip(n, time > delay, inside, periods, sure)
 
-    def _time(self, time, beyond, periods):
+    def _time(self, n, time, beyond, periods, sure):
         """Cycles the value has been beyond; the first counts as one, so that delay 0 trips at once."""
         if not beyond:
-            return 0
+            if not sure:
+                return time
+            return max(0, min(time, self.limits.DELAY[n]) - periods) if n == IMPLAUSIBLE else 0
         if time == 0:
             return 1
         return time + periods if time < _TIMER_TOP else time
 
-    def _trip(self, n, trips, cleared, periods):
+    def _trip(self, n, trips, inside, periods, sure):
+        """A row that has tripped stays so until its value is inside clear, and falls back when it leaves it again."""
         state = self.state[n]
         if trips:
             if state == OK:
                 self.opened_by = n
             state = TRIPPED
-        elif state == TRIPPED and cleared:
+        elif state != OK and not inside:
+            state = TRIPPED
+        elif state == TRIPPED and sure:
             state = HOLDING
             self.hold[n] = self.limits.HOLD[n]
-        elif state == HOLDING or state == WAITING:
+        elif state != TRIPPED and state != OK and sure:
             self.hold[n] = max(0, self.hold[n] - periods)
             state = WAITING if self.hold[n] == 0 else HOLDING
         if state == WAITING and not self.limits.LATCH[n]:
@@ -115,7 +129,7 @@ class Protect:
             return ANSWER_LOCAL_CLEAR_ONLY
         if self.state[n] == HOLDING:
             return ANSWER_HOLD_RUNNING
-        return ANSWER_ACCEPTED
+        return ANSWER_ACCEPTED if self.sure[n] else ANSWER_UNKNOWN_READING
 
     def why_closed_to(self, n):
         """Why a close is refused because of row n: its cause, its hold time or its latch."""
@@ -152,8 +166,10 @@ class Protect:
 
     def _beyond(self, n):
         """What row n would block if its value stayed beyond trip. Rows of what flows or settles only after closing
-        have no limit tier that blocks, and do not count."""
-        return self.limits.TRIP_BLOCKS[n] if self._trip_time[n] and self.limits.LIMIT_BLOCKS[n] else 0
+        have no limit tier that blocks, and do not count; missing readings keep everything open by themselves."""
+        if n == IMPLAUSIBLE or not self._trip_time[n] or not self.limits.LIMIT_BLOCKS[n]:
+            return 0
+        return self.limits.TRIP_BLOCKS[n]
 
     def first_beyond(self, mask):
         """The lowest row whose value is beyond trip and would block part of `mask`; 255 when none is."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from twolbms.config.errors import Misfit
 from twolbms.config.model import StrictModel
-from twolbms.diagnoses import CYCLE_MS, DIAGNOSES
+from twolbms.diagnoses import CYCLE_MS, DIAGNOSES, Diagnosis
 
 Number = Annotated[float, Field(strict=False)]
 Positive = Annotated[float, Field(strict=False, gt=0)]
@@ -230,6 +231,7 @@ def _row_problems(pack: GuardedPack) -> list[str]:
             cycles = getattr(row, key) * 1000 / CYCLE_MS
             if abs(cycles - round(cycles)) > 1e-6:
                 found.append(f"limits.{name}.{key}: expected a multiple of {CYCLE_MS / 1000:g} s, the node's cycle")
+        found += _protection_problems(name, diagnosis, row)
         if row.latch and row.trip is None:
             found.append(f"limits.{name}.latch: only a trip latches, and the row has none")
         found += [
@@ -241,6 +243,30 @@ def _row_problems(pack: GuardedPack) -> list[str]:
     silent = pack.limits.get("gateway_silent")
     if silent and (silent.allow_charge_a is None or silent.allow_discharge_a is None):
         found.append("limits.gateway_silent: expected allow_charge_a and allow_discharge_a")
+    return found
+
+
+LONGEST_S = {"delay_s": 3600.0, "hold_s": 86400.0}  # the node's timers reach 2^20 cycles
+PULSES = ("precharge_failed", "break_overload")  # true for one cycle only: a delay would lose them
+LONGEST_STALE_S = 2.0  # the design's figure for no fresh cell data
+LONGEST_SILENCE_S = 10.0
+
+
+def _protection_problems(name: str, diagnosis: Diagnosis, row: Limit) -> list[str]:
+    """What would switch a protection off although the row is there."""
+    found = []
+    limits_only = name == "charge_under_temperature"  # `common` packs open by charge_while_blocked instead
+    if diagnosis.trip_blocks and row.trip is None and not (limits_only and row.limit is not None):
+        found.append(f"limits.{name}.trip: expected a value, this row protects by opening")
+    for key, most in LONGEST_S.items():
+        if getattr(row, key) > most:
+            found.append(f"limits.{name}.{key}: expected at most {most:g} s")
+    if name in PULSES and (row.delay_s != 0 or not row.latch):
+        found.append(f"limits.{name}: expected delay_s 0 and latch true, it is a moment that must be remembered")
+    if name == "stale_reading" and row.trip is not None and row.trip + row.delay_s > LONGEST_STALE_S:
+        found.append(f"limits.{name}.trip: expected at most {LONGEST_STALE_S:g} s with its delay")
+    if name == "gateway_silent" and (row.limit is None or row.limit + row.delay_s > LONGEST_SILENCE_S):
+        found.append(f"limits.{name}.limit: expected a value of at most {LONGEST_SILENCE_S:g} s")
     return found
 
 
@@ -296,6 +322,17 @@ def _derating_problems(pack: GuardedPack) -> list[str]:
             and (end.allow_a != 0 or (end.at - row.limit) * DIAGNOSES[row_name].beyond > 0)
         ):
             found.append(f"derating.{name}: expected 0 A at or inside the {row_name} limit of {row.limit:g} degC")
+    for name, points in pack.derating:
+        scale = 10 if name.endswith("temperature") else 1000
+        for a, b in pairwise(points):
+            if abs((b.at - a.at) * scale * (b.allow_a - a.allow_a) * 1000) >= 1 << 30:
+                found.append(f"derating.{name}: from {a.at:g} to {b.at:g} is too long and steep for the node's "
+                             "integers; expected a point between")
+    silent = pack.limits.get("gateway_silent")
+    for key, charging in (("allow_charge_a", True), ("allow_discharge_a", False)):
+        most, part = pack.continuous_a(charging)
+        if silent and (getattr(silent, key) or 0) > most:
+            found.append(f"limits.gateway_silent.{key}: {getattr(silent, key):g} A is above the {part}'s {most:g} A")
     if pack.heater and not pack.heater.on_below_c < pack.heater.off_above_c < pack.heater.hottest_c:
         found.append("heater: expected on_below_c < off_above_c < hottest_c")
     return found

@@ -99,3 +99,39 @@ def test_every_number_has_its_source(path: Path) -> None:
     data = yaml.safe_load(path.read_text())
     rows = [*data["limits"].values(), *(p for line in data["derating"].values() for p in line), *data["ratings"]]
     assert rows and all(len(row["source"]) >= 8 for row in rows)
+
+
+@pytest.mark.parametrize("row", [
+    "cell_over_voltage", "cell_under_voltage", "discharge_over_temperature", "stale_reading", "implausible_reading",
+    "path_feedback", "interlock", "break_overload"])
+def test_a_protecting_row_without_a_trip_is_refused(row: str) -> None:
+    """No file can switch a protection off by leaving its trip away."""
+    data = bank()
+    del data["limits"][row]["trip"]
+    data["limits"][row]["latch"] = False
+    assert f"limits.{row}.trip: expected a value" in refused(data)
+
+
+@pytest.mark.parametrize(("row", "key", "value", "words"), [
+    ("cell_over_voltage", "delay_s", 200000.0, "expected at most 3600 s"),
+    ("cell_over_voltage", "hold_s", 200000.0, "expected at most 86400 s"),
+    ("stale_reading", "trip", 3.0, "expected at most 2 s"),
+    ("gateway_silent", "limit", 10.1, "expected a value of at most 10 s"),
+    ("gateway_silent", "allow_charge_a", 5000, "is above the bms's 200 A"),
+    ("precharge_failed", "delay_s", 0.1, "expected delay_s 0"),
+    ("break_overload", "latch", False, "latch true")])
+def test_a_number_that_switches_a_protection_off_is_refused(row: str, key: str, value: object, words: str) -> None:
+    """Delays, ages and allowances have an end; a moment is remembered at once."""
+    data = bank()
+    data["limits"][row][key] = value
+    assert words in refused(data)
+
+
+def test_a_derating_line_too_steep_for_the_node_is_refused() -> None:
+    """The node reckons in 31-bit integers: a piece of a line must fit."""
+    data = bank()
+    data["derating"]["charge_by_temperature"] = [
+        {"at": -900.0, "allow_a": 0, "source": "an invented one"},
+        {"at": 25.0, "allow_a": 200, "source": "an invented one"},
+        {"at": 60.0, "allow_a": 0, "source": "an invented one"}]
+    assert "too long and steep" in refused(data)
