@@ -177,9 +177,12 @@ class Engine:
         for name, bus in self._buses.items():
             self._look_around(name, bus.receiver, now_ns)
         for name, pack in self.packs.items():
-            failed = self._buses[pack.setup.bus].receiver.failed(pack.setup.node)
+            receiver = self._buses[pack.setup.bus].receiver
+            failed = receiver.failed(pack.setup.node)
             text = f"damaged or out of sequence: {', '.join(failed)}" if failed else None
             self.alarms.set("protection", name, text, now_ns)
+            two = receiver.two_answer(pack.setup.node, now_ns)
+            self.alarms.set("twins", name, f"two nodes answer as node {pack.setup.node}" if two else None, now_ns)
         if now_ns >= self._next_bad_ns:
             self._next_bad_ns = now_ns + BAD_FRAMES_TOLD_EVERY_NS
             self._tell_bad_frames(now_ns)
@@ -232,9 +235,7 @@ class Engine:
             return self._clear_refusal(pack, now_ns)
         if what == "allowance":
             return _narrowing_refusal(wish)
-        if what == "confirm-open" and not pack.heard.state.silent(now_ns):
-            return "its node is heard and says itself whether the pack is open"
-        return None
+        return pack.confirm_open_refusal(now_ns) if what == "confirm-open" else None
 
     @staticmethod
     def _clear_refusal(pack: Pack, now_ns: int) -> str | None:

@@ -14,6 +14,7 @@ from twolbms.decode import Refused
 from twolbms.wire import FRAME_LENGTH, Receiver, Verdict
 
 Take = Callable[[str, Values, int], None]
+_TWO_TOLD_NS = 30_000_000_000  # two senders are spoken of for so long after the last sign of it
 
 
 @dataclass(slots=True)
@@ -102,3 +103,9 @@ class BusReceiver:
         """The messages of a node whose protection has failed: three bad of the last five, not yet three good again."""
         return [channel.message for can_id, channel in self._channels.items()
                 if can_id & 0xFF == node and channel.receiver is not None and channel.receiver.failed]
+
+    def two_answer(self, node: int, now_ns: int) -> bool:
+        """Whether two senders use this node's number: one counter came with two contents, more than once."""
+        seen = (channel.receiver.two_senders_ns for can_id, channel in self._channels.items()
+                if can_id & 0xFF == node and channel.receiver is not None)
+        return any(seen_ns is not None and now_ns - seen_ns < _TWO_TOLD_NS for seen_ns in seen)

@@ -16,6 +16,7 @@ _GOOD_TO_TRUST = 2  # good frames in a row after a wrong sequence
 _WINDOW = 5  # judged frames that the failure rule looks at
 _BAD_TO_FAIL = 3
 _GOOD_TO_RECOVER = 3
+_CLASHES_WITHIN_NS = 10_000_000_000  # a second one so soon is no restart that hit the old counter by chance
 
 
 class BusFrame(NamedTuple):
@@ -70,14 +71,17 @@ class Receiver:
     `timeout_s` is the silence after which the next frame is a first one: three cycles, 1 s for messages without one.
     """
 
-    __slots__ = ("_counter", "_good", "_quarantine", "_start", "_time_ns", "_timeout_ns", "_window", "bad_check",
-                 "failed", "good", "lost", "repeated", "wrong_sequence")
+    __slots__ = ("_clash_ns", "_counter", "_data", "_good", "_quarantine", "_start", "_time_ns", "_timeout_ns",
+                 "_window", "bad_check", "failed", "good", "lost", "repeated", "two_senders_ns", "wrong_sequence")
 
     def __init__(self, message: int, node: int, cycle_s: float | None) -> None:
         self._start = crc_start(message, node)
         self._timeout_ns = int((3 * cycle_s if cycle_s else 1.0) * 1e9)
         self._counter: int | None = None
+        self._data = b""
         self._time_ns = 0
+        self._clash_ns: int | None = None  # when a counter came again with other bytes
+        self.two_senders_ns: int | None = None  # when that had happened before not long ago
         self._quarantine = 0  # good frames still wanted after a wrong sequence
         self._window = 0  # one bit a judged frame, 1 is bad
         self._good = 0  # good frames in a row
@@ -93,22 +97,30 @@ class Receiver:
         if counter == COUNTS:
             self.wrong_sequence += 1
             return self._bad(Verdict.WRONG_SEQUENCE)
-        last, silent_ns = self._counter, now_ns - self._time_ns
-        self._counter, self._time_ns = counter, now_ns
+        last, silent_ns, before = self._counter, now_ns - self._time_ns, self._data
+        self._counter, self._time_ns, self._data = counter, now_ns, data
         if last is None or silent_ns > self._timeout_ns:
             self._quarantine = 0
             return self._sound()
         step = (counter - last) % COUNTS
-        if step == 0:
+        if step == 0 and data != before:
+            self._note_clash(now_ns)
+        elif step == 0:
             self.repeated += 1
             self._time_ns = now_ns - silent_ns  # a repeated frame is no sign of life
             return Verdict.REPEATED
-        if step > _MOST_STEP:
+        if step == 0 or step > _MOST_STEP:
             self.wrong_sequence += 1
             self._quarantine = _GOOD_TO_TRUST
             return self._bad(Verdict.WRONG_SEQUENCE)
         self.lost += step - 1
         return self._sound()
+
+    def _note_clash(self, now_ns: int) -> None:
+        """One sender never gives one counter to two contents."""
+        if self._clash_ns is not None and now_ns - self._clash_ns <= _CLASHES_WITHIN_NS:
+            self.two_senders_ns = now_ns
+        self._clash_ns = now_ns
 
     def _sound(self) -> Verdict:
         self._window = self._window << 1 & (1 << _WINDOW) - 1

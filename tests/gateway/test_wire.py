@@ -84,6 +84,7 @@ SEQUENCES = {
     "three lost": ([3, 7, 8, 9], [USE, WRONG, NOT_YET, USE]),
     "repeated": ([3, 3, 4], [USE, REPEATED, USE]),
     "backwards": ([3, 2, 3, 4], [USE, WRONG, NOT_YET, USE]),
+    "one sender that goes on counting after a repeat": ([3, 3, 3, 4], [USE, REPEATED, REPEATED, USE]),
     "15 is never sent": ([3, 15, 4], [USE, WRONG, USE]),
     "a repeat breaks the two good ones": ([3, 9, 9, 10, 11], [USE, WRONG, REPEATED, NOT_YET, USE]),
     "wrong again while doubted": ([3, 9, 10, 2, 3, 4, 5, 6], [USE, WRONG, NOT_YET, WRONG, NOT_YET, USE, USE, USE]),
@@ -96,6 +97,34 @@ def test_counter_rules(counters: list[int], verdicts: list[Verdict]) -> None:
     receiver = Receiver(MESSAGE, NODE, CYCLE_S)
     found = [receiver.judge(frame(counter), at * STEP_NS) for at, counter in enumerate(counters)]
     assert found == verdicts
+
+
+def other(counter: int) -> bytes:
+    """A frame of another sender: other content."""
+    return frame(counter, b"\1" + bytes(7))
+
+
+def test_one_counter_with_two_contents_is_a_wrong_sequence() -> None:
+    """The same counter with other bytes is bad: two more good frames are wanted before one is used again."""
+    receiver = Receiver(MESSAGE, NODE, CYCLE_S)
+    sent = [frame(3), other(3), frame(4), frame(5), frame(6)]
+    assert [receiver.judge(data, at * STEP_NS) for at, data in enumerate(sent)] == [USE, WRONG, NOT_YET, USE, USE]
+    assert (receiver.wrong_sequence, receiver.repeated, receiver.failed) == (1, 0, False)
+    assert receiver.two_senders_ns is None  # once may be a restart that hit the old counter
+
+
+@pytest.mark.parametrize("apart", range(15))
+def test_two_senders_fail_the_message_at_every_phase(apart: int) -> None:
+    """Two senders of one id, their counters apart by any number or in step, fail the protection and stay failed."""
+    receiver = Receiver(MESSAGE, NODE, CYCLE_S)
+    used = []
+    for n in range(60):
+        for late, data in ((0, frame(n % 15)), (1, other((n + apart) % 15))):
+            if receiver.judge(data, n * STEP_NS + late * STEP_NS // 2) is USE:
+                used.append(n)
+    assert receiver.failed
+    assert max(used) <= 2
+    assert (receiver.two_senders_ns is not None) == (apart in (0, 1))  # else no counter comes twice in a row
 
 
 def test_lost_frames_are_counted() -> None:

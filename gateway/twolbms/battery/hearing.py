@@ -60,6 +60,7 @@ class Hearing:
         self.open_asked_by: str | None = None
         self.close_accepted: tuple[str, int] | None = None  # who asked, and when the node accepted
         self.on_boot: Callable[[int], None] = lambda now_ns: None
+        self.on_state: Callable[[], None] = lambda: None
         self._paths: dict[str, PathWord] | None = None
         self._heater: str | None = None
         self._state_code: int | None = None
@@ -109,6 +110,7 @@ class Hearing:
 
     def _state(self, values: Values, now_ns: int) -> None:
         self._keep("PackState", values, now_ns)
+        self.on_state()
         self._note_state(now_ns)
         self._note_paths(now_ns)
         heater = self.state.switch("HeaterMeasured", now_ns)

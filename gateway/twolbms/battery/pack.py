@@ -41,8 +41,9 @@ class Pack:
             self.heard.soc.start(setup.soc, SIGMA_GIVEN, "site", now_ns)
         self.requests = Requests(expire_s)
         self.heard.on_boot = self.requests.node_rebooted
+        self.heard.on_state = self._forget_confirmation
         self.allowances = {way: Allowance(setup.type, way == "charge") for way in OUTPUTS}
-        self.confirmed_open = False  # by a person at the enclosure, while the node is silent
+        self.confirmed_open = False  # by a person at the enclosure, until the node's next PackState
         self.take = self.heard.take
         self._alarms = alarms
         self._started_ns = now_ns
@@ -109,6 +110,15 @@ class Pack:
         """Whether the path was last heard measured open, or a person at the enclosure says so of a silent node."""
         return self.confirmed_open or self.heard.state.last_path(way) == "open"
 
+    def confirm_open_refusal(self, now_ns: int) -> str | None:
+        """Why a person's word does not count now: PackState is known, whatever else is not, and goes before it."""
+        if not self.heard.state.messages["PackState"].known(now_ns):
+            return None
+        return "its node is heard and says itself whether the pack is open"
+
+    def _forget_confirmation(self) -> None:
+        self.confirmed_open = False
+
     # --- what a person should see ---
 
     def _note_silence(self, now_ns: int) -> None:
@@ -123,7 +133,7 @@ class Pack:
             self._turned_ns = now_ns
             self.news.heard(self.heard.word("State", now_ns), paths, silent_s, now_ns)
         if not missing:
-            self._silent = self.confirmed_open = False
+            self._silent = False
         elif self._silent is not None:
             self._silent = True
 

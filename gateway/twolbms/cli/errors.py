@@ -1,12 +1,13 @@
 """What the shell learns: exit statuses, and one line for whatever went wrong.
 
-0 fine · 1 differs or unhealthy · 2 a file or argument is wrong · 70 a fault of 2lbms itself · 130 interrupted ·
-141 nobody reads the output. Knows no command.
+0 fine · 1 differs, unhealthy, or standard output took no more · 2 a file or argument is wrong ·
+70 a fault of 2lbms itself · 130 interrupted · 141 nobody reads the output. Knows no command.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -14,6 +15,7 @@ from collections.abc import Callable
 
 import click
 
+from twolbms.cli.output import OutputFailedError
 from twolbms.config.errors import ConfigError, printable
 
 FINE, DIFFERS, BAD_INPUT = 0, 1, 2
@@ -35,6 +37,10 @@ def exit_status(action: Callable[[], object]) -> int:
     except BrokenPipeError:
         _discard_output()
         return NOBODY_READS
+    except OutputFailedError as error:
+        _discard_output()
+        closed = error.errno == errno.EBADF
+        return _told(f"2lbms: standard output {'is closed' if closed else f'takes no more: {error.strerror}'}", DIFFERS)
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -52,7 +58,7 @@ def _status_of(action: Callable[[], object]) -> int:
     except click.ClickException as error:
         error.show()
         return BAD_INPUT
-    except BrokenPipeError:
+    except (BrokenPipeError, OutputFailedError):
         raise
     except ModuleNotFoundError as error:
         return _missing_package(error)
@@ -61,7 +67,9 @@ def _status_of(action: Callable[[], object]) -> int:
 
 
 def _told(text: str, status: int) -> int:
-    print(text, file=sys.stderr)
+    if sys.stderr is not None:  # else print would take standard output
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr)
     return status
 
 

@@ -20,6 +20,7 @@ from typing import IO, Any, NamedTuple
 
 import click
 
+from twolbms.cli.output import OutputFailedError
 from twolbms.journal import FAMILIES, Event, Frame, JournalReader, Record, Sample
 
 _NS = 10**9
@@ -203,7 +204,7 @@ def export_command(journal: Path, family: str, start_ns: int | None, end_ns: int
     try:
         with _opened(out) as file:
             count = _FORMATS[kind](records, _LAYOUTS[family], file)
-    except BrokenPipeError:  # whoever reads our output has had enough: click ends quietly
+    except (BrokenPipeError, OutputFailedError):  # of our output, and told by whoever runs the command
         raise
     except OSError as error:
         raise ExportRefusedError(f"{error.filename or out}: {error.strerror or error}") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from twolbms.cli.errors import exit_status
+from twolbms.cli.output import watched_output
 from twolbms.cli.tour import Tour
 
 PROGRAM = "2lbms"
@@ -22,9 +22,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 def run(args: Sequence[str]) -> int:
     """Runs the command line; the exit status."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show ° is no reason to stop
-    return exit_status(lambda: _invoke(list(args)))
+    with watched_output():
+        return exit_status(lambda: _invoke(list(args)))
 
 
 def _invoke(args: list[str]) -> object:

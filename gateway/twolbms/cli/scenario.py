@@ -39,14 +39,16 @@ def _play(file: Path, runtime: str, frames: bool) -> dict[str, Any]:
     try:
         played = play_file(file, runtime, keep_log=frames)
     except (ConfigError, RuntimeMissing) as error:
-        words = str(error) if isinstance(error, ConfigError) else f"{file}: {error}"
-        return {"file": str(file), "status": BAD_INPUT, "error": words}
+        told = {"file": str(file), "status": BAD_INPUT}
+        if isinstance(error, ConfigError):
+            return {**told, "error": str(error), "problems": error.as_json()["problems"]}
+        return {**told, "error": f"{file}: {error}"}
     return _told(file, played, frames)
 
 
 def _told(file: Path, played: Played, frames: bool) -> dict[str, Any]:
-    told: dict[str, Any] = {"file": str(file), "status": DIFFERS if played.difference else FINE, "cycles": played.cycles,
-                            "expectations": played.expectations}
+    told: dict[str, Any] = {"file": str(file), "status": DIFFERS if played.difference else FINE,
+                            "cycles": played.cycles, "expectations": played.expectations}
     if played.difference:
         told["difference"] = {**played.difference._asdict(), "text": str(played.difference)}
     if frames:

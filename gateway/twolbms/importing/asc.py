@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from twolbms.importing.frames import DATA, ERROR, REMOTE, Damage, LogFrame
+from twolbms.importing.frames import DATA, ERROR, MOST_TIME_NS, REMOTE, Damage, LogFrame
 
 _FD_LENGTH = (*range(9), 12, 16, 20, 24, 32, 48, 64)
 _TIME = re.compile(r"(\d+)\.(\d+)")
@@ -63,10 +63,16 @@ class AscReader:
         return None
 
     def _time_ns(self, time: re.Match[str]) -> int:
-        """Time since the start; with "timestamps relative" each one is the time since the line before."""
+        """Time since the start; with "timestamps relative" each one is the time since the line before.
+
+        Raises ValueError for an absurd one.
+        """
         stamp_ns = int(time[1]) * 1_000_000_000 + int(time[2][:9].ljust(9, "0"))
-        self._now_ns = self._now_ns + stamp_ns if self._steps else stamp_ns
-        return self._now_ns
+        now_ns = self._now_ns + stamp_ns if self._steps else stamp_ns
+        if now_ns >= MOST_TIME_NS:
+            raise ValueError(time[0])
+        self._now_ns = now_ns
+        return now_ns
 
     def _frame(self, time_ns: int, words: list[str]) -> LogFrame | None:
         """The frame behind a time stamp, or None. Raises ValueError or IndexError for what is none."""

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from twolbms.importing.frames import DATA, ERROR, REMOTE, Damage, LogFrame
+from twolbms.importing.frames import DATA, ERROR, MOST_TIME_NS, REMOTE, Damage, LogFrame
 
 if TYPE_CHECKING:
     from can import Message
@@ -25,10 +25,14 @@ def read_blf(file: BinaryIO, size: int, damage: Damage) -> Iterator[list[LogFram
     file.seek(0)
     logging.getLogger("can.io.blf").setLevel(logging.ERROR)
     batch: list[LogFrame] = []
-    failed = False
+    failed, absurd = False, 0
     try:
         for message in BLFReader(file):
-            batch.append(_frame(message))
+            frame = _frame(message)
+            if not 0 <= frame.time_ns < MOST_TIME_NS:
+                absurd += 1
+                continue
+            batch.append(frame)
             if len(batch) == _BATCH:
                 yield batch
                 batch = []
@@ -36,6 +40,9 @@ def read_blf(file: BinaryIO, size: int, damage: Damage) -> Iterator[list[LogFram
         failed = True
     if batch:
         yield batch
+    if absurd:
+        damage.malformed_lines += absurd
+        damage.note(f"frames of the BLF file with a time before 1970 or after 2116, left out: {absurd}")
     if failed or broken_at is not None:
         damage.malformed_lines += 1
         where = f" from byte {broken_at} on" if broken_at is not None else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache, partial
 
-from twolbms.importing.frames import DATA, ERROR, REMOTE, Damage, LogFrame
+from twolbms.importing.frames import DATA, ERROR, MOST_TIME_NS, REMOTE, Damage, LogFrame
 
 _ERROR_FLAG = 0x20000000  # CAN_ERR_FLAG of linux/can.h
 _ID_BITS = 0x1FFFFFFF
@@ -96,12 +96,15 @@ def _identity(name: str) -> tuple[int, bool, int]:
 
 
 def _clock(stamp: str) -> tuple[int, int]:
-    """Whole seconds and fraction of a stamp in parentheses, both in ns. Raises ValueError for what is no stamp."""
+    """Whole seconds and fraction of a stamp in parentheses, both in ns. Raises ValueError for no or an absurd one."""
     seconds, _, fraction = stamp[1:-1].partition(".")
     # isdecimal() first, because int() alone would take "1_0" and "+1".
     if stamp[0] != "(" or stamp[-1] != ")" or not (seconds.isdecimal() and fraction.isdecimal()):
         raise ValueError(stamp)
-    return int(seconds) * 1_000_000_000, int(fraction[:9].ljust(9, "0"))
+    whole_ns = int(seconds) * 1_000_000_000
+    if whole_ns >= MOST_TIME_NS:
+        raise ValueError(stamp)
+    return whole_ns, int(fraction[:9].ljust(9, "0"))
 
 
 def _rarer_frame(time_ns: int, bus: str, can_id: int, extended: bool, kind: int, payload: str) -> LogFrame | None:

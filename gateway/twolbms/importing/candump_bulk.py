@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from twolbms.importing.candump import looks_cut, parse_line
-from twolbms.importing.frames import DATA, Damage, LogFrame
+from twolbms.importing.frames import DATA, MOST_TIME_NS, Damage, LogFrame
 
 _SHAPE = re.compile(
     rb"\((\d{1,11})\.(\d{6}|\d{9})\) ([!-~]+) ([0-9A-Fa-f]{3}|[0-9A-Fa-f]{8})#((?:[0-9A-Fa-f]{2}){0,8})(?: [RT])?\r?"
@@ -138,10 +138,12 @@ class _ChunkParser:
         numbers = _number(digits, ids, 16)
         extended = len(ids) == 8
         fits &= numbers < (0x20000000 if extended else 0x800)  # error frames and what is no id go line by line
+        whole_s = _number(digits, seconds, 10)
+        fits &= whole_s <= (MOST_TIME_NS - 1) // 1_000_000_000
         whole = bool(fits.all())
         at = rows if whole else rows[fits]
         scale = 1000 if len(fraction) == 6 else 1
-        times = _number(digits, seconds, 10) * 1_000_000_000 + _number(digits, fraction, 10) * scale
+        times = whole_s * 1_000_000_000 + _number(digits, fraction, 10) * scale
         table = self.table
         table.time_ns[at] = times if whole else times[fits]
         table.bus[at] = self._bus(shape[3].decode("latin-1"))

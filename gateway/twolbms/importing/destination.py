@@ -95,7 +95,8 @@ class ImportJournal:
         status = self._writer.status()
         if not written or status.lost or status.refused:
             self._writer.close()
-            reason = status.error or "the storage is too slow"
+            refused = "the journal cannot hold them" if status.refused else "the storage is too slow"
+            reason = status.error or refused
             missing = status.lost + status.refused + status.pending
             raise JournalFailed(
                 f"{missing} records did not reach {self._folder} ({reason}): remove the folder and import again"

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 DATA, ERROR, REMOTE = 0, 1, 2
 
+MOST_TIME_NS = 1 << 62  # 146 years, to the year 2116: what the journal holds, and differences stay within int64
+
 _TRAILING_NUMBER = re.compile(r"(\d+)$")
 _MOST_LINES_NAMED = 3
 _MOST_PROBLEMS = 20

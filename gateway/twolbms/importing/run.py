@@ -19,6 +19,7 @@ from twolbms.importing.destination import ImportJournal, check_free
 from twolbms.importing.findings import Findings
 from twolbms.importing.frames import Damage
 from twolbms.importing.interpret import Interpreter
+from twolbms.importing.jumps import YearJumps
 from twolbms.importing.log_file import Progress, UnreadableLog, boot_id_of, read_blocks, recognise, whole_lines
 from twolbms.importing.pack import LoadedPack
 from twolbms.importing.timeline import Timeline
@@ -54,12 +55,14 @@ def import_log(
     bulk = importlib.util.find_spec("numpy") is not None if bulk is None else bulk
     damage, findings = Damage(), Findings()
     batches, use_bulk = _batches(request.log, damage, progress, bulk)
+    jumps = YearJumps()
+    batches = jumps.watched_tables(batches) if use_bulk else jumps.watched(batches)
     with _no_search_for_cycles():
         first = next(batches, None)
         if first is not None:
             _record(request, findings, first, batches, use_bulk)
     findings.malformed_lines = damage.malformed_lines
-    findings.problems = damage.sentences()
+    findings.problems = damage.sentences() + jumps.sentences()
     if findings.frames and lines_to:
         lines_to(request.journal)
     return findings

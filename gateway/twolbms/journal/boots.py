@@ -6,6 +6,7 @@ A line is: CRC32 of the rest in 8 hex digits, boot id, offset in nanoseconds, qu
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -74,6 +75,8 @@ class BootsFile:
         try:
             file = os.stat(self._folder / _NAME)
         except FileNotFoundError:
+            return
+        if not stat.S_ISREG(file.st_mode):  # `verify` says so; without it no boot has a wall time
             return
         if self._seen != (file.st_mtime_ns, file.st_size):
             self._seen = (file.st_mtime_ns, file.st_size)

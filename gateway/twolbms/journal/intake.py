@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Loss(NamedTuple):
-    """Records of a family that found the queue full, and the range of their times."""
+    """Records of a family that found the queue full or went with their file, and the range of their times."""
 
     records: int
     from_ns: int
@@ -49,9 +49,12 @@ class Intake:
             self._waiting.append(record)
             self._wake()
             return
-        loss = Loss(1, record[0], record[0])
+        self.lose(Loss(1, record[0], record[0]))
+
+    def lose(self, loss: Loss) -> None:
+        """Counts records as lost that had no room, or whose file is gone."""
         with self._guard:
-            self.lost += 1
+            self.lost += loss.records
             self._fresh_loss = self._fresh_loss.and_more(loss) if self._fresh_loss else loss
 
     def put_anyway(self, record: Any) -> None:

@@ -17,7 +17,7 @@ from twolbms.journal.gaps import GAP, on_wall_clock
 from twolbms.journal.payload import NONSENSE
 from twolbms.journal.records import FAMILIES, Cursor, Event, Record
 from twolbms.journal.scan import read_summary, walk
-from twolbms.journal.segments import segment_numbers, segment_path
+from twolbms.journal.segments import is_file, segment_numbers, segment_path
 from twolbms.journal.verify import problems
 
 
@@ -89,9 +89,14 @@ class JournalReader:
 
     @contextlib.contextmanager
     def _opened(self, family: str, segment: _Segment) -> Iterator[int | None]:
-        """The segment's file, None when it was unlinked meanwhile."""
+        """The segment's file, None when it was unlinked meanwhile or is no file, which counts as damage."""
+        path = segment_path(self._folder, family, segment.number)
         try:
-            fd = os.open(segment_path(self._folder, family, segment.number), os.O_RDONLY)
+            if not is_file(path):
+                self.damaged += 1
+                yield None
+                return
+            fd = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
             yield None
             return

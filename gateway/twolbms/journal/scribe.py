@@ -51,6 +51,7 @@ class Scribe:
         self._retry_at_s = 0.0
         self._losses_told_s = -_LOSSES_EVERY_S
         self._loss_reason: str | None = None
+        self._removed: str | None = None  # what was found gone in this round; people see it until the next
         self._listener_error: str | None = None
         self._disk_error: str | None = None
         self._synced_at_s = time.monotonic()
@@ -90,6 +91,7 @@ class Scribe:
 
     def round(self, at_once: bool = False) -> bool:
         """Writes what waits; True when all of it is on disk and synced. `at_once` does not wait for the sync period."""
+        self._removed = None
         error = self._attempt(self._make_ready)
         if error is None:
             error = self._attempt(self._write_wall)
@@ -98,7 +100,7 @@ class Scribe:
             error = error or self._attempt(partial(self._tell_losses, at_once))
             error = self._sync_when_due(at_once) or error
             error = self._attempt(self._retain) or error
-        self._settle(error)
+        self._settle(error or self._removed)
         return error is None and not any(log.unsynced for log in self._logs.values())
 
     def _attempt(self, action: Callable[[], None]) -> str | None:
@@ -122,8 +124,11 @@ class Scribe:
 
     def _make_ready(self) -> None:
         if self._lock is not None and not self._lock.in_place():
+            for log in self._logs.values():
+                log.leave()
             self._lock.release()
             self._lock = None
+            self._removed = self._loss_reason = f"journal folder or its lock was removed or replaced: {self._folder}"
         if self._lock is None:
             self._open()
 
@@ -191,6 +196,8 @@ class Scribe:
     def _sync_when_due(self, at_once: bool) -> str | None:
         error = None
         logs = [log for log in self._logs.values() if log.unsynced]
+        for log in self._logs.values():
+            error = self._attempt(log.check) or error
         if at_once or time.monotonic() - self._synced_at_s >= self._pace.sync_s:
             for log in logs:
                 error = self._attempt(log.sync) or error

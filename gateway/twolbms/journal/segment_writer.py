@@ -34,6 +34,10 @@ class SyncFailedError(OSError):
     """What was written since the last sync is in the file; whether it survives a power cut cannot be known any more."""
 
 
+class SegmentGoneError(OSError):
+    """The segment's file was removed under the writer: what was written to it is on no disk any more."""
+
+
 class Newest(NamedTuple):
     """The newest segment of a family that has records, as it was found."""
 
@@ -112,6 +116,7 @@ class SegmentWriter:
             self._start_next()
         assert self._fd is not None
         self._write(self._fd, block)
+        self.check_not_removed()
         if not self._in_place(self._fd):
             self._forget()
             raise FileNotFoundError(errno.ENOENT, "journal folder was removed or replaced", str(self._folder))
@@ -178,7 +183,7 @@ class SegmentWriter:
         return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
 
     def sync(self) -> None:
-        """Returns once everything appended survives a power cut; SyncFailedError when it may not."""
+        """Returns once everything appended survives a power cut; SyncFailedError when it may not, SegmentGoneError."""
         if self._fd is None:
             return
         try:
@@ -187,6 +192,14 @@ class SegmentWriter:
             # The kernel reports this once and forgets: a second fdatasync of the same file would say that all is well.
             self._forget()
             raise SyncFailedError(error.errno, f"synchronising failed: {error.strerror}") from error
+        self.check_not_removed()
+
+    def check_not_removed(self) -> None:
+        """SegmentGoneError when no name leads to the open segment any more: the next block begins a new one."""
+        if self._fd is not None and os.fstat(self._fd).st_nlink == 0:
+            self._sizes.pop(self._number, None)
+            self._forget()
+            raise SegmentGoneError(errno.ENOENT, "journal file was removed while it was written", self._open_path)
 
     def _forget(self) -> None:
         if self._fd is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +20,15 @@ def segment_numbers(folder: Path, family: str) -> list[int]:
     """The segments of a family, oldest first; none when there is no folder of it."""
     try:
         names = os.listdir(folder / family)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     stems = (name[:-4] for name in names if name.endswith(".seg"))
     return sorted(int(stem) for stem in stems if stem.isdecimal())
+
+
+def is_file(path: Path) -> bool:
+    """False for a folder, a pipe or whatever else stands where a file should; FileNotFoundError when nothing does."""
+    return stat.S_ISREG(os.stat(path).st_mode)
 
 
 def sync_folder(folder: Path) -> None:

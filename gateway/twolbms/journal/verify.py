@@ -12,14 +12,16 @@ from twolbms.journal.boots import read_boots
 from twolbms.journal.payload import NONSENSE
 from twolbms.journal.records import FAMILIES
 from twolbms.journal.scan import Piece, walk
-from twolbms.journal.segments import segment_numbers, segment_path
+from twolbms.journal.segments import is_file, segment_numbers, segment_path
 
 
 def problems(folder: Path) -> list[str]:
     """One text a problem; none for a journal that can be read completely."""
     if not folder.is_dir():
         return [f"{folder}: no such folder"]
-    texts = [f"boots: {bad} damaged lines" for bad in [read_boots(folder).bad_lines] if bad]
+    texts = [*_misplaced(folder)]
+    if (folder / "boots").is_file():
+        texts += [f"boots: {bad} damaged lines" for bad in [read_boots(folder).bad_lines] if bad]
     for family in FAMILIES:
         numbers = segment_numbers(folder, family)
         for before, number in pairwise(numbers):
@@ -30,8 +32,21 @@ def problems(folder: Path) -> list[str]:
     return texts
 
 
+def _misplaced(folder: Path) -> Iterator[str]:
+    """What stands under a name of ours and is something else."""
+    for name in ("boots", "lock"):
+        if (folder / name).exists() and not is_file(folder / name):
+            yield f"{name} is not a file"
+    for family in FAMILIES:
+        if (folder / family).exists() and not (folder / family).is_dir():
+            yield f"{family} is not a folder"
+
+
 def _segment_problems(path: Path, family: str, newest: bool) -> Iterator[str]:
     try:
+        if not is_file(path):
+            yield f"{family}/{path.name} is not a file"
+            return
         fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:  # unlinked by retention since it was listed
         return

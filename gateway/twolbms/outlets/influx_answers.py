@@ -39,7 +39,7 @@ class Answer:
         """The server's words: `message` of its JSON, else the start of the body."""
         try:
             return str(json.loads(self.body)["message"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):  # the last: nested deeper than Python goes
             return self.body[:300].decode(errors="replace").strip()
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from twolbms.cli.errors import exit_status
 from twolbms.cli.program import run
 from twolbms.config.errors import ConfigError, ConfigProblem
+from twolbms.files import data_path
+from twolbms.journal import JournalWriter, Series
 
 
 def raising(error: BaseException) -> Callable[[], object]:
@@ -76,6 +79,53 @@ def test_nobody_reads_the_output() -> None:
                           check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of it, `2lbms` being this one."""
+    return subprocess.run(["sh", "-c", command.replace("2lbms", f"'{sys.executable}' -m twolbms")],
+                          capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """A journal of more records than one buffer holds."""
+    writer = JournalWriter(tmp_path / "journal", "aa" * 16, now_ns=lambda: 0)
+    writer.fix_wall(0, "network")
+    for number in range(2000):
+        writer.sample(Series("current_a", "north", None), number, float(number))
+    assert writer.flush(10)
+    writer.close()
+    return tmp_path / "journal"
+
+
+@pytest.mark.parametrize(("redirection", "words"), [
+    (">&-", "2lbms: standard output is closed\n"),
+    (">/dev/full", "2lbms: standard output takes no more: No space left on device\n")])
+@pytest.mark.parametrize("command", ["check {pack}", "check {pack} --json", "--help", "export {journal}",
+                                     "export {journal} --format parquet"])
+def test_an_output_that_takes_nothing(command: str, redirection: str, words: str, journal: Path) -> None:
+    """Standard output closed, or on a full disk: one line on standard error and status 1, whatever the command."""
+    if "parquet" in command:
+        pytest.importorskip("pyarrow")
+    pack = data_path("packs", "lfp_8s_320ah.yaml")
+    done = shell(f"2lbms {command} {redirection}".format(pack=pack, journal=journal))
+    assert (done.returncode, done.stderr) == (1, words)
+
+
+def test_a_command_without_output_needs_none(journal: Path, tmp_path: Path) -> None:
+    """With standard output closed a command that writes a file of its own does so, and no file becomes the output."""
+    done = shell(f"2lbms export {journal} --out {tmp_path}/table.csv >&-")
+    assert (done.returncode, done.stderr) == (0, "2000 records\n")
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 2001
+
+
+def test_neither_output_nor_standard_error(tmp_path: Path) -> None:
+    """With both closed the status alone tells, and standard error's words go nowhere else."""
+    pack = data_path("packs", "lfp_8s_320ah.yaml")
+    assert shell(f"2lbms check {pack} >&- 2>&-").returncode == 1
+    assert shell(f"2lbms check {tmp_path}/none.yaml >{tmp_path}/out 2>&-").returncode == 2
+    assert (tmp_path / "out").read_text() == ""
 
 
 def test_a_terminal_without_unicode() -> None:

@@ -59,7 +59,7 @@ def test_help_and_completion_import_no_command() -> None:
             "print(sorted({n.split('.')[0] for n in sys.modules} & {'pydantic', 'yaml', 'can', 'rich', 'numpy'}), "
             "[n for n in sys.modules if n.startswith('twolbms.')], file=sys.stderr)")
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
-    loaded = {"cli", "cli.commands", "cli.errors", "cli.program", "cli.tour", "config", "config.errors"}
+    loaded = {"cli", "cli.commands", "cli.errors", "cli.output", "cli.program", "cli.tour", "config", "config.errors"}
     heavy, modules = told.strip().split("] ", 1)
     assert heavy == "["
     assert set(eval(modules)) == {f"twolbms.{name}" for name in loaded}

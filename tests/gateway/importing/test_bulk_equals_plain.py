@@ -46,7 +46,8 @@ SHAPES = (
 
 def random_line(source: random.Random) -> str:
     shape = source.choice(SHAPES[:4] * 8 + SHAPES)
-    whole = source.choice(["{:010d}", "{:d}"]).format(source.choice([0, 7, 99, 1_700_000_000]))
+    whole = source.choice(["{:010d}", "{:d}"]).format(
+        source.choice([0, 7, 99, 1_700_000_000, 4_611_686_018, 9_223_372_036, 14_365_090_520, 99_999_999_999]))
     return shape.format(
         t=f"{whole}.{source.randrange(10**6):06d}{source.choice(['', '', '', '123', '1'])}",
         b=source.randrange(2),
@@ -113,6 +114,9 @@ def test_a_line_is_read_as_candump_wrote_it(line: str, frame: tuple) -> None:
         "(-1.5) can0 1DB#00",
         "(1.5) can0 1DB#00 X",
         "(1.5) c\x00n0 1DB#00",
+        "(4611686019.000000) can0 1DB#00",  # beyond 2^62 ns, which the journal cannot hold
+        "(14365090520.000001000) can0 55B#00",
+        "(99999999999999999999.000000) can0 55B#00",
     ],
 )
 def test_what_is_no_frame_is_none(line: str) -> None:

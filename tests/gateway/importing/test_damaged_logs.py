@@ -195,3 +195,63 @@ def test_no_damage_whatever_makes_it_crash_or_lose_count(tmp_path: Path, leaf_te
         assert found[0].as_json() == found[1].as_json()
         fates = found[0].decoded + found[0].unknown_id + found[0].bad_check + found[0].short
         assert found[0].frames == fates <= 131
+
+
+ABSURD = ["14365090520.000001000", "14365090520.000000", "9223372036.854775808", "5000000000.000000", "9" * 30 + ".5"]
+
+
+def both_ways(log: Path, tmp_path: Path) -> list:
+    """The findings of the numpy way and of the frame-by-frame way."""
+    pack = load_pack(find_pack("leaf_aze0"))
+    return [import_log(Request(log, pack, tmp_path / f"{log.name}-{bulk}"), bulk=bulk) for bulk in (True, False)]
+
+
+@pytest.mark.parametrize("stamp", ABSURD)
+@pytest.mark.parametrize("place", [0, 60, 130])
+def test_an_absurd_time_costs_its_line_only(tmp_path: Path, leaf_text: str, stamp: str, place: int) -> None:
+    """A line whose time no clock gives is malformed and the log goes on, read in bulk or frame by frame."""
+    rows = leaf_text.splitlines(keepends=True)
+    rows.insert(place, f"({stamp}) can0 55B#EF405500E3C00011\n")
+    for found in both_ways(write(tmp_path / "a.log", "".join(rows)), tmp_path):
+        assert (found.frames, found.malformed_lines, found.end_ns) == (130, 1, 390_500_000)
+        assert found.problems == [f"1 line could not be read: line {place + 1}"]
+
+
+@pytest.mark.parametrize("base", ["base hex timestamps absolute", "base hex timestamps relative"])
+@pytest.mark.parametrize("stamp", ABSURD)
+def test_an_absurd_time_in_an_asc_costs_its_line_only(tmp_path: Path, run_import, base: str, stamp: str) -> None:
+    """The same in Vector's text; where times count from line to line the next line counts on from the one before."""
+    lines = [base, "0.1 1 11A Rx d 1 00", f"{stamp} 1 11A Rx d 1 00", "0.2 1 11A Rx d 1 00"]
+    done = run_import(write(tmp_path / "a.asc", "\n".join(lines) + "\n"))
+    assert (done.status, done.json["frames"], done.json["malformed_lines"]) == (1, 2, 1)
+    assert done.json["end_ns"] == (200_000_000 if base.endswith("relative") else 100_000_000)
+    assert "line 3" in done.stderr
+
+
+@pytest.mark.parametrize("seconds", [5e9, 1.4e10])
+def test_an_absurd_time_in_a_blf_costs_its_frame_only(tmp_path: Path, run_import, seconds: float) -> None:
+    """A BLF frame whose time no clock gives is left out, counted and said."""
+    with can.Logger(tmp_path / "a.blf") as writer:
+        for at in (0.0, 0.1, seconds, 0.2):
+            writer.on_message_received(can.Message(at, 0x11A, is_extended_id=False, data=b"\0", channel=0))
+    done = run_import(tmp_path / "a.blf")
+    assert (done.status, done.json["frames"], done.json["malformed_lines"]) == (1, 3, 1)
+    assert "frames of the BLF file with a time before 1970 or after 2116, left out: 1" in done.stderr
+
+
+def test_times_that_jump_by_years_are_said(tmp_path: Path, leaf_text: str) -> None:
+    """A clock set inside a log, forth and back over 50 years: all of it is read, and the jumps stand in `problems`."""
+    rows = leaf_text.splitlines(keepends=True)
+    rows[40:80] = [row.replace("(0000000000.", "(1600000000.") for row in rows[40:80]]
+    for found in both_ways(write(tmp_path / "a.log", "".join(rows)), tmp_path):
+        assert (found.frames, found.malformed_lines) == (130, 0)
+        problem, = found.problems
+        assert problem.startswith("times jump by years inside the log, 2 times: first 50.7 years ahead, from 0.1")
+
+
+def test_a_night_inside_a_log_is_no_jump(tmp_path: Path, leaf_text: str) -> None:
+    """Frames hours or months apart are nothing to speak of."""
+    rows = leaf_text.splitlines(keepends=True)
+    rows[40:] = [row.replace("(0000000000.", "(0030000000.") for row in rows[40:]]
+    for found in both_ways(write(tmp_path / "a.log", "".join(rows)), tmp_path):
+        assert found.problems == []

@@ -49,11 +49,14 @@ def test_reason_is_the_servers_own_word() -> None:
     )
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"code":1}', b"<html>oops", b"\xff\xfe", b'{"message": "x'])
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"code":1}', b"<html>oops", b"\xff\xfe", b'{"message": "x',
+                                  b"[" * 100_000, b'{"a":' * 100_000],
+                         ids=lambda body: body[:12].decode(errors="replace"))
 def test_junk_bodies_are_only_words(body: bytes) -> None:
     """Whatever stands in the body, the status decides and nothing is raised."""
     assert judge(Answer(422, body)).dropped == 1
     assert judge(Answer(503, body)).verdict is Verdict.LATER
+    assert judge(Answer(400, body)).reason.startswith("400")
 
 
 @pytest.mark.parametrize(
