@@ -32,7 +32,8 @@ def test_the_worked_examples_hold(number: int, tmp_path: Path) -> None:
 
 def test_every_promise_names_a_proof_that_exists() -> None:
     """Each row of SAFETY.md names at least one scenario or test, and each of them is there."""
-    rows = [line for line in SAFETY.splitlines() if line.startswith("| ") and not line.startswith(("| promise", "|---"))]
+    lines = [line for line in SAFETY.splitlines() if line.startswith("| ")]
+    rows = [line for line in lines if not line.startswith("| promise")]
     assert len(rows) > 25
     for row in rows:
         named = re.findall(r"`([\w/.:*]+)`", row.rsplit("|", 2)[1])
