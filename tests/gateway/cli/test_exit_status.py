@@ -1,6 +1,7 @@
 """What the shell learns when something goes wrong: a status, and one line that a person can use."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -108,7 +109,7 @@ def test_an_output_that_takes_nothing(command: str, redirection: str, words: str
     """Standard output closed, or on a full disk: one line on standard error and status 1, whatever the command."""
     if "parquet" in command:
         pytest.importorskip("pyarrow")
-    pack = data_path("packs", "lfp_8s_320ah.yaml")
+    pack = shlex.quote(str(data_path("packs", "lfp_8s_320ah.yaml")))
     done = shell(f"2lbms {command} {redirection}".format(pack=pack, journal=journal))
     assert (done.returncode, done.stderr) == (1, words)
 
@@ -122,7 +123,7 @@ def test_a_command_without_output_needs_none(journal: Path, tmp_path: Path) -> N
 
 def test_neither_output_nor_standard_error(tmp_path: Path) -> None:
     """With both closed the status alone tells, and standard error's words go nowhere else."""
-    pack = data_path("packs", "lfp_8s_320ah.yaml")
+    pack = shlex.quote(str(data_path("packs", "lfp_8s_320ah.yaml")))
     assert shell(f"2lbms check {pack} >&- 2>&-").returncode == 1
     assert shell(f"2lbms check {tmp_path}/none.yaml >{tmp_path}/out 2>&-").returncode == 2
     assert (tmp_path / "out").read_text() == ""
