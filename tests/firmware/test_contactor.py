@@ -89,6 +89,15 @@ def test_common_outputs_open_together(blocks: int) -> None:
     assert closed(COMMON=1).run(blocks_now=blocks).state == OPEN
 
 
+def test_what_is_wholly_open_comes_back_through_a_close() -> None:
+    """A direction that comes free in the cycle in which the other opens is not closed past precharge."""
+    rig = closed().run(blocks_now=1)
+    assert rig.run(blocks_now=2, link_mv=0).state == OPEN
+    assert rig.run(100).state == OPEN
+    alone = closed(CLOSE_ALONE=1).run(blocks_now=1).run(blocks_now=2, link_mv=0)
+    assert alone.run(2).state == (codec.STATE_PRECHARGE, 0, 1)
+
+
 def test_a_requested_wait_ends_with_the_current() -> None:
     """after_request holds the path while current flows, for 5 s at most."""
     assert closed().run(50, blocks_after=1, current_ma=20_000).contactor.paths == 3

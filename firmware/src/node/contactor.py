@@ -138,8 +138,8 @@ class Contactor:
                 self.paths &= ~drop
         if not self.paths & blocked:
             self._grace = self._break = 0
-            if not self.paths and blocked == BOTH:
-                self._rest(protect)
+            if not self.paths:
+                self._rest(protect)  # from nothing closed the way back is a close with its precharge
             else:
                 self.paths |= self._may_close(protect)
                 self.state = STATE_CLOSED

@@ -160,6 +160,9 @@ def _run(options: argparse.Namespace) -> int:
         return 2
     check_rules()
     wanted = [s for s in spoils() if not options.only or options.only in f"{s.pack} {s.proved_by} {s.what}"]
+    if not wanted:
+        print(f"nothing holds {options.only!r}", file=sys.stderr)
+        return 2
     verdicts = judge_all([s for s in wanted if not s.reason], options.workers)
     unmeant = [s for s in wanted if s.reason]
     print(as_json(verdicts, unmeant) if options.json else "\n".join(report(verdicts, unmeant, options.all)))
