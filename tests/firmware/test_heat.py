@@ -43,6 +43,14 @@ def test_rests_after_four_hours(lfp: Any) -> None:
     assert not after(heat, 8_999) and after(heat)
 
 
+def test_a_lost_reading_buys_no_time(lfp: Any) -> None:
+    """The longest time counts over interruptions: 143,000 cycles, one lost reading, and only 1,000 more."""
+    heat = Heat(lfp)
+    assert after(heat) and after(heat, 143_000)
+    assert not after(heat, known=False)
+    assert after(heat) and after(heat, 999) and not after(heat, 1)
+
+
 def test_a_pack_without_a_heater_has_none(lfp: Any) -> None:
     """Nothing is switched where no heater is."""
     from generated import limits_leaf_2013_14s

@@ -17,7 +17,7 @@ class Heat:
         if self._rest > 0:
             self._rest = max(0, self._rest - periods)
         if not m.known or m.temp_max_dc > limits.HEATER_HOTTEST_DC or m.cell_min_mv < limits.HEATER_CELL_FLOOR_MV:
-            self._off()
+            self.on = 0  # the time goes on from where it was: a lost reading must not buy another four hours
         elif self.on:
             self._time += periods
             if m.temp_min_dc > limits.HEATER_OFF_ABOVE_DC:
