@@ -14,8 +14,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-MIRROR = "http://archive.example/debian"
-
 # Debian trixie, i386, as listed in its signed index on 2026-11-21: (path below the mirror, SHA-256).
 _PINNED = (
     (
@@ -138,18 +136,25 @@ def _run(arguments: list[str], folder: Path) -> None:
     subprocess.run(arguments, cwd=folder, check=True, capture_output=True, text=True, timeout=240)
 
 
-def _mirror() -> str:
-    sources = Path("/etc/apt/sources.list.d/debian.sources")
-    if not os.environ.get("MIRROR") and sources.exists():
-        for line in sources.read_text().splitlines():
-            if line.startswith("URIs:"):
-                return line.split()[1].rstrip("/")
-    return os.environ.get("MIRROR", MIRROR).rstrip("/")
+APT_SOURCES = Path("/etc/apt")
+
+
+def debian_archive(apt: Path = APT_SOURCES) -> str:
+    """The Debian archive this machine's apt uses; MIRROR in the environment comes first. Raises RuntimeMissing."""
+    named = os.environ.get("MIRROR")
+    files = [
+        *sorted(apt.glob("sources.list.d/*.sources")), apt / "sources.list", *sorted(apt.glob("sources.list.d/*.list"))]
+    lines = [line.split() for file in files if file.is_file() for line in file.read_text().splitlines()]
+    found = [word for words in lines if words and words[0] in ("URIs:", "deb") for word in words[1:] if "://" in word]
+    archives = [named] if named else [url for url in found if url.rstrip("/").endswith("/debian")]
+    if not archives:
+        raise RuntimeMissing("apt's sources name no Debian archive; set MIRROR to the address of one")
+    return archives[0].rstrip("/")
 
 
 def _fetch_pinned(work: Path) -> None:
     """The exact files, each checked against its hash: needs no package index."""
-    mirror = _mirror()
+    mirror = debian_archive()
     for path, sha256 in _PINNED:
         _run(
             [
@@ -171,7 +176,7 @@ def _fetch_by_index(work: Path) -> None:
     for folder in (apt / "lists/partial", work / "cache/archives/partial"):
         folder.mkdir(parents=True)
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    (apt / "sources.list").write_text(f"deb [signed-by={keyring}] {_mirror()} trixie main\n")
+    (apt / "sources.list").write_text(f"deb [signed-by={keyring}] {debian_archive()} trixie main\n")
     options = {
         "Dir::Etc::sourcelist": apt / "sources.list",
         "Dir::Etc::sourceparts": "-",
