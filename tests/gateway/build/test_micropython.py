@@ -10,7 +10,7 @@ from twolbms.build.micropython import RuntimeMissing, debian_archive
 @pytest.mark.parametrize(("name", "text"), [
     ("sources.list.d/debian.sources", "Types: deb\nURIs: http://mirror.example/debian/\nSuites: bookworm\n"),
     ("sources.list", "# a comment\ndeb [arch=arm64] http://mirror.example/debian bookworm main\n"),
-    ("sources.list.d/pi.list", "deb http://pi.example/raspbian x main\ndeb http://mirror.example/debian bookworm main\n")])
+    ("sources.list.d/pi.list", "deb http://pi.example/raspbian x main\ndeb http://mirror.example/debian x main\n")])
 def test_the_archive_is_that_of_apt(name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways of naming a source are read, and one that is not Debian's is passed over."""
     monkeypatch.delenv("MIRROR", raising=False)
