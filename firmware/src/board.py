@@ -11,6 +11,7 @@ from drivers.can_link import LinkCan
 from drivers.can_slcan import SlcanCan
 from drivers.pins_sim import SimulatedPins
 from drivers.plant_link import PlantLink
+from drivers.store_sim import SimulatedStore
 
 RESET_POWER_ON = 1
 
@@ -22,6 +23,7 @@ class SimulatedBoard:
         self.link = PlantLink(plant, number, limits.CELLS, limits.SENSORS)
         self.afe = SimulatedAfe(self.link)
         self.pins = SimulatedPins(self.link)
+        self.store = SimulatedStore(self.link)
         if bus:
             self.can = SlcanCan(bus)
             self.can.open()

@@ -37,7 +37,8 @@ def build():
     board = SimulatedBoard(limits, number, StandardStream() if plant == "-" else TcpStream(plant),
                            BusStream(bus) if bus else None)
     free = board.free_heap() if bus else 0
-    return board, Node(limits, number, board.afe, board.pins, board.can, board.boot_id(), board.reset_cause, free)
+    return board, Node(limits, number, board.afe, board.pins, board.can, board.store, board.boot_id(),
+                       board.reset_cause, free)
 
 
 def cycle(board, node, now_ms):

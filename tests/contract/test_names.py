@@ -54,7 +54,8 @@ def test_every_value_has_a_raw_code_for_not_available() -> None:
     bare = [s.name for m in own_messages() for s in m.signals
             if s.length > 1 and not s.is_multiplexer and "NotAvailable" not in map(str, (s.choices or {}).values())]
     assert set(bare) == {"Crc8", "ChargeIn", "ChargeOut", "BootId", "LimitHashLow", "LimitHashHigh", "InfoBootId",
-                         "FramesDropped", "AnsweredNumber", "RequestNumber"}
+                         "FramesDropped", "AnsweredNumber", "RequestNumber", "TransmitErrors", "ReceiveErrors",
+                         "BusOffs", "FailedUpdates", "Restarts", "FirstCount", "HeaterEnergy"}
 
 
 def test_protected_messages_have_counter_and_crc_in_the_same_place() -> None:
@@ -83,7 +84,9 @@ def test_limit_hash_follows_the_columns_only(path: Path) -> None:
 
 def test_firmware_rows_are_named_where_they_are_counted() -> None:
     """The firmware's own row numbers (stale, silent) are those of the diagnoses."""
-    rows = {"STALE": "stale_reading", "SILENT": "gateway_silent"}
+    rows = {"STALE": "stale_reading", "SILENT": "gateway_silent", "IMPLAUSIBLE": "implausible_reading",
+            "UNDER_VOLTAGE": "cell_under_voltage", "DEEP_DISCHARGE": "deep_discharge",
+            "HEATER_NO_RISE": "heater_no_rise"}
     found = {}
     for path in (ROOT / "firmware/src/node").glob("*.py"):
         for item in ast.parse(path.read_text()).body:

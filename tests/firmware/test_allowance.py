@@ -34,6 +34,7 @@ def test_a_line_passes_through_its_points(lfp: Any, x: int, expected: int) -> No
 
 
 READINGS = {"known": True, "temp_min_dc": 250, "temp_max_dc": 250, "cell_min_mv": 3300, "cell_max_mv": 3300}
+CLOSED = SimpleNamespace(paths=3, state=codec.STATE_CLOSED)
 SOUND = {"blocks_now": 0, "blocks_after": 0, "limited": 0, "first_blocking": lambda mask: 255}
 ASKED = {"charge_ma": UNLIMITED_MA, "discharge_ma": UNLIMITED_MA, "silent_cap": False}
 
@@ -42,7 +43,8 @@ def allowed(lfp: Any, *, cycles: int = 200, paths: int = 3, readings: Any = (), 
             asked: Any = ()) -> Allowance:
     made = Allowance(lfp)
     for _ in range(cycles):
-        made.step(SimpleNamespace(**{**READINGS, **dict(readings)}), SimpleNamespace(**{**SOUND, **dict(sound)}), paths,
+        made.step(SimpleNamespace(**{**READINGS, **dict(readings)}), SimpleNamespace(**{**SOUND, **dict(sound)}),
+                  SimpleNamespace(paths=paths, state=codec.STATE_CLOSED),
                   SimpleNamespace(**{**ASKED, **dict(asked)}), 1)
     return made
 
@@ -57,7 +59,8 @@ def test_it_rises_by_2_a_a_cycle_and_falls_at_once(lfp: Any) -> None:
     """20 A/s upwards, in one cycle down."""
     made = allowed(lfp, cycles=3)
     assert made.charge_ma == 6000
-    made.step(SimpleNamespace(**{**READINGS, "known": False}), SimpleNamespace(**SOUND), 3, SimpleNamespace(**ASKED), 1)
+    made.step(SimpleNamespace(**{**READINGS, "known": False}), SimpleNamespace(**SOUND), CLOSED,
+              SimpleNamespace(**ASKED), 1)
     assert (made.charge_ma, made.charge_by) == (0, codec.REASON_UNKNOWN_READING)
 
 

@@ -37,7 +37,7 @@ class Page(NamedTuple):
 
     @property
     def function(self) -> str:
-        paged = self.page is not None and self.message.name == "NodeInfo"
+        paged = self.page is not None and self.message.name in ("NodeInfo", "NodeHistory")
         return f"fill_{snake(self.message.name)}" + (f"_{self.page}" if paged else "")
 
 
@@ -283,7 +283,7 @@ REQUESTS_PER_NODE_S = 1  # and each is answered
 
 def frames_per_s(cells: int, sensors: int) -> float:
     """Frames of one node a second, from cycle times and groups of the contract."""
-    groups = {"CellVoltages": -(-cells // 4), "CellTemperatures": -(-sensors // 4), "NodeFaults": 4, "NodeInfo": 3}
+    groups = {"CellVoltages": -(-cells // 4), "CellTemperatures": -(-sensors // 4), "NodeFaults": 4, "NodeInfo": 4}
     cyclic = [m for m in DATABASE.messages if m.senders == ["Node"] and m.cycle_time]
     return sum(groups.get(m.name, 1) * 1000 / m.cycle_time for m in cyclic)
 

@@ -11,7 +11,8 @@ from node.contactor import Contactor
 from node.measure import NA
 
 LIMITS = {"COMMON": 0, "CLOSE_ALONE": 0, "PRECHARGE_CYCLES": 30, "PRECHARGE_DIFFERENCE_MV": 1500,
-          "PRECHARGE_CURRENT_MA": 5000, "BREAK_MAX_MA": 300_000, "BREAK_HOLD_CYCLES": 3}
+          "PRECHARGE_CURRENT_MA": 5000, "BREAK_MAX_MA": 300_000, "BREAK_HOLD_CYCLES": 3, "PRECHARGE_TRIES": 3,
+          "PRECHARGE_COOL_CYCLES": 20, "LIFE_X": (1000, 200_000, 300_000), "LIFE_PPM": (1, 10, 1000)}
 SOUND = {"blocks_now": 0, "blocks_after": 0, "beyond": 0, "latched": 0, "opened_by": 255}
 READINGS = {"measured": True, "known": True, "pack_mv": 26400, "link_mv": 26400, "current_ma": 0}
 
@@ -69,12 +70,70 @@ def test_a_low_link_is_charged_first() -> None:
 
 
 def test_a_failed_precharge_is_told_for_one_cycle() -> None:
-    """The row for it sees a single event, and everything is off again."""
+    """Three tries with a pause between; then the row sees a single event, and everything is off again."""
+    rig = Rig().run(link_mv=0)
+    rig.close()
+    for start in (30, 31):
+        assert rig.run(start - 1).state == (codec.STATE_PRECHARGE, 0, 1)
+        assert rig.run().state == (codec.STATE_COOLING, 0, 0) and rig.contactor.precharge_failed == 0
+        assert rig.run(19).state == (codec.STATE_COOLING, 0, 0)
+    rig.run(31)
+    assert rig.state == OPEN and rig.contactor.precharge_failed == 1
+    assert rig.run().contactor.precharge_failed == 0
+
+
+def test_a_link_that_comes_up_while_cooling_needs_no_precharge() -> None:
+    """Another pack may have lifted the link meanwhile."""
     rig = Rig().run(link_mv=0)
     rig.close()
     rig.run(30)
-    assert rig.state == OPEN and rig.contactor.precharge_failed == 1
-    assert rig.run().contactor.precharge_failed == 0
+    assert rig.run(20, link_mv=26_400).state == CLOSED
+
+
+def test_discharge_follows_into_a_dead_link_only_after_precharge() -> None:
+    """After an under-voltage the charge path may be closed while inverter capacitors are empty."""
+    rig = closed().run(blocks_now=2).run(link_mv=0)
+    assert rig.state == (codec.STATE_CLOSED, 1, 0)
+    assert rig.run(blocks_now=0).state == (codec.STATE_PRECHARGE, 1, 1)
+    assert rig.run(link_mv=26_000).state == CLOSED
+
+
+def test_a_path_that_is_blocked_during_that_precharge_opens() -> None:
+    """The charge path does not wait for the end of the precharge."""
+    rig = closed().run(blocks_now=2).run(link_mv=0).run(blocks_now=0)
+    assert rig.run(blocks_now=1).state == OPEN
+
+
+def test_a_charger_on_the_link_is_let_in_without_precharge() -> None:
+    """After an under-voltage a charger above the pack's voltage charges it, where outputs switch apart."""
+    def waiting(**limits: int) -> Rig:
+        rig = Rig(**limits).run(blocks_now=2, pack_mv=20_000, link_mv=27_000)
+        rig.contactor.charger = 1
+        return rig
+
+    rig = waiting()
+    rig.close()
+    assert rig.state == (codec.STATE_CLOSED, 1, 0)
+    common = waiting(COMMON=1)
+    assert common.close() == codec.ANSWER_LATCHED
+
+
+def test_service_holds_everything_open() -> None:
+    """Only from open; nothing closes, and after ten minutes without a word the node boots anew."""
+    rig = closed()
+    assert rig.contactor.request_service() == codec.ANSWER_WRONG_STATE
+    rig = Rig()
+    assert rig.contactor.request_service() == codec.ANSWER_ACCEPTED
+    assert rig.close() == codec.ANSWER_WRONG_STATE
+    assert rig.run(6000).state == (codec.STATE_SERVICE, 0, 0)
+    assert rig.run().state == (codec.STATE_BOOT, 0, 0)
+
+
+@pytest.mark.parametrize("current_ma, ppm", [(999, 0), (1000, 1), (-200_000, 10), (250_000, 505), (NA, 1000)])
+def test_opening_under_load_wears(current_ma: int, ppm: int) -> None:
+    """Each opening takes its share of the life at that current; an unknown current takes the most."""
+    rig = closed().run(blocks_now=3, current_ma=current_ma)
+    assert rig.state == OPEN and rig.contactor.wear_ppm == ppm
 
 
 @pytest.mark.parametrize("blocks, paths", [(1, 2), (2, 1)])

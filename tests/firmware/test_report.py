@@ -13,7 +13,7 @@ from generated import codec
 from twolbms.scenario.play import Played, play_file
 
 STORIES = Path(__file__).resolve().parents[1] / "scenarios"
-PROTECTED = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x40, 0x41]
+PROTECTED = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x40, 0x41]
 
 
 @cache
@@ -61,7 +61,7 @@ def test_every_fault_page_comes_within_400_ms() -> None:
 
 
 def test_who_the_node_is_comes_at_once_and_every_ten_seconds() -> None:
-    """All three pages of NodeInfo are in the first three cycles, and again within any 100."""
+    """All four pages of NodeInfo are in the first four cycles, and again within any 100."""
     pages = [[d[6] >> 4 & 3 for can_id, d in one.frames if can_id >> 8 & 0xFF == 0x40] for one in story().log]
-    assert sorted(chain(*pages[:3])) == [0, 1, 2]
-    assert all(set(chain(*pages[n:n + 100])) == {0, 1, 2} for n in range(3, len(pages) - 100))
+    assert sorted(chain(*pages[:4])) == [0, 1, 2, 3]
+    assert all(set(chain(*pages[n:n + 100])) == {0, 1, 2, 3} for n in range(4, len(pages) - 100))

@@ -45,9 +45,11 @@ def test_holds_on_micropython_with_the_heap_locked(path: Path) -> None:
 
 
 def test_every_row_of_every_pack_has_its_story_and_its_twin() -> None:
-    """Each row of the limit table has a file that trips it and one that stays just inside."""
-    from twolbms.diagnoses import DIAGNOSES
+    """Each fitted row has a file that trips it and, where it has a delay or a number, one that stays just inside."""
+    from twolbms.config.site_packs import load_guarded_pack
+    from twolbms.files import data_path
     for pack in ("lfp_8s_320ah", "leaf_2013_14s"):
-        for row in DIAGNOSES:
-            for name in (row, f"{row}_inside"):
-                assert (FOLDER / pack / f"{name}.yaml").is_file(), f"{pack}: {name}"
+        for row, limit in load_guarded_pack(data_path("packs", f"{pack}.yaml")).limits.items():
+            has_inside = limit.delay_s or limit.unit != "1" or row == "precharge_failed"
+            for name in (row, f"{row}_inside") if has_inside else (row,):
+                assert limit.not_fitted or (FOLDER / pack / f"{name}.yaml").is_file(), f"{pack}: {name}"

@@ -12,6 +12,11 @@ class SimulatedPins:
         self.interlock_closed = 1
         self.armed = 0
         self.charger_present = 0
+        self.estop_closed = 1
+        self.smoke = self.leak = 0
+        self.clear_pressed = 0
+        self.wake = 0
+        self.beat = 0
         self.outputs = 0
         self.mask = bytearray(16)
 
@@ -24,9 +29,20 @@ class SimulatedPins:
         self.armed = low >> 5 & 1
         self.charger_present = low >> 6 & 1
         self.feedback_known = not low & 0x80
+        high = self.link.reading[7]
+        self.estop_closed = high & 1
+        self.smoke = high >> 1 & 1
+        self.leak = high >> 2 & 1
+        self.clear_pressed = high >> 3 & 1
+        self.wake = high >> 4 & 1
 
     def write(self, paths, precharge, heater, mask):
         """Sets the outputs; they are sent when the cycle is over."""
         self.outputs = paths | precharge << 2 | heater << 3
         for i in range(16):
             self.mask[i] = mask[i]
+        self.beat = self.beat + 1 & 0xFF
+
+    def show(self, light, asleep):
+        """Lights or darkens the status light; `asleep` tells the plant that the node has gone to sleep."""
+        self.outputs = self.outputs & 15 | asleep << 4 | light << 5

@@ -10,6 +10,7 @@ OUTPUT = 0x4F
 HELLO = 0x48
 FRAME = 0x43
 _HEAD = 4
+READING_HEAD = 36  # bytes of a reading before its cells
 _OUTPUT_BYTES = 17
 _FRAME_BYTES = 12
 
@@ -36,7 +37,7 @@ class PlantLink:
 
     def __init__(self, stream, number, cells, sensors):
         self.stream = stream
-        self.reading = bytearray(22 + 2 * (cells + sensors))
+        self.reading = bytearray(READING_HEAD + 2 * (cells + sensors))
         self.frames = bytearray(self.MOST_FRAMES * _FRAME_BYTES)
         self.frame_count = 0
         self.bad = 0

@@ -58,6 +58,7 @@ ID_NODE_FAULTS = 0x0CFF1300
 ID_CELL_EXTREMES = 0x0CFF1400
 ID_TEMP_EXTREMES = 0x10FF1500
 ID_NODE_CHARGE = 0x14FF1600
+ID_NODE_HISTORY = 0x18FF1700
 ID_CELL_VOLTAGES = 0x18FF2000
 ID_CELL_TEMPERATURES = 0x18FF2100
 ID_NODE_INFO = 0x1CFF4000
@@ -71,6 +72,7 @@ CYCLES_NODE_FAULTS = 4
 CYCLES_CELL_EXTREMES = 1
 CYCLES_TEMP_EXTREMES = 5
 CYCLES_NODE_CHARGE = 10
+CYCLES_NODE_HISTORY = 10
 CYCLES_CELL_VOLTAGES = 10
 CYCLES_CELL_TEMPERATURES = 20
 CYCLES_NODE_INFO = 100
@@ -81,6 +83,8 @@ STATE_CLOSED = 3
 STATE_OPENING = 4
 STATE_LATCHED = 5
 STATE_SERVICE = 6
+STATE_COOLING = 7
+STATE_ASLEEP = 8
 ANSWER_ACCEPTED = 0
 ANSWER_CAUSE_PRESENT = 1
 ANSWER_HOLD_RUNNING = 2
@@ -109,6 +113,29 @@ REASON_INTERLOCK = 13
 REASON_CHARGE_WHILE_BLOCKED = 14
 REASON_DISCHARGE_WHILE_BLOCKED = 15
 REASON_BREAK_OVERLOAD = 16
+REASON_DEEP_DISCHARGE = 17
+REASON_CHARGE_PEAK_CURRENT = 18
+REASON_DISCHARGE_PEAK_CURRENT = 19
+REASON_SHORT_CIRCUIT = 20
+REASON_TEMPERATURE_SPREAD = 21
+REASON_VOLTAGE_SPREAD = 22
+REASON_OPEN_WIRE = 23
+REASON_MONITOR_COMMUNICATION = 24
+REASON_CURRENT_DISAGREEMENT = 25
+REASON_INSULATION = 26
+REASON_EMERGENCY_STOP = 27
+REASON_SMOKE = 28
+REASON_LEAK = 29
+REASON_HUMIDITY = 30
+REASON_SUPPLY_VOLTAGE = 31
+REASON_CYCLE_OVERRUN = 32
+REASON_CONTACTOR_WELDED = 33
+REASON_CONTACTOR_LIFE = 34
+REASON_HEATER_STUCK = 35
+REASON_HEATER_NO_RISE = 36
+REASON_MONITOR_CONFIGURATION = 37
+REASON_NODE_MEMORY = 38
+REASON_RESTART_LOOP = 39
 REASON_RATING = 48
 REASON_DERATE_CHARGE_TEMPERATURE = 49
 REASON_DERATE_DISCHARGE_TEMPERATURE = 50
@@ -226,6 +253,49 @@ def fill_node_charge(d, node, counter, charge_in_mah, charge_out_mah, boot_id):
     d[7] = 0
     d[7] = crc8(d, 0x16, node)
 
+def fill_node_history_0(d, node, counter, first_row, first_count, first_minutes):
+    """What the node remembers over resets and power cuts: one limit that has tripped a second, in turn."""
+    first_row = _raw(first_row, 1, 1, 0, 0, 62, 63)
+    first_minutes = _raw(first_minutes, 1, 1, 0, 0, 268435454, 268435455)
+    d[0] = (first_row & 0x3F) | (first_count & 0x3) << 6
+    d[1] = (first_count >> 2 & 0x3F) | (first_minutes & 0x3) << 6
+    d[2] = (first_minutes >> 2 & 0xFF)
+    d[3] = (first_minutes >> 10 & 0xFF)
+    d[4] = (first_minutes >> 18 & 0xFF)
+    d[5] = (first_minutes >> 26 & 0x3)
+    d[6] = (0 & 0x3) << 4 | (counter & 0xF)
+    d[7] = 0
+    d[7] = crc8(d, 0x17, node)
+
+
+def fill_node_history_1(d, node, counter, last_row, last_minutes):
+    """What the node remembers over resets and power cuts: one limit that has tripped a second, in turn."""
+    last_row = _raw(last_row, 1, 1, 0, 0, 62, 63)
+    last_minutes = _raw(last_minutes, 1, 1, 0, 0, 268435454, 268435455)
+    d[0] = (last_row & 0x3F) | (last_minutes & 0x3) << 6
+    d[1] = (last_minutes >> 2 & 0xFF)
+    d[2] = (last_minutes >> 10 & 0xFF)
+    d[3] = (last_minutes >> 18 & 0xFF)
+    d[4] = (last_minutes >> 26 & 0x3)
+    d[5] = 0
+    d[6] = (1 & 0x3) << 4 | (counter & 0xF)
+    d[7] = 0
+    d[7] = crc8(d, 0x17, node)
+
+
+def fill_node_history_2(d, node, counter, heater_energy, contactor_wear):
+    """What the node remembers over resets and power cuts: one limit that has tripped a second, in turn."""
+    contactor_wear = _raw(contactor_wear, 1, 1, 0, 0, 254, 255)
+    d[0] = (heater_energy & 0xFF)
+    d[1] = (heater_energy >> 8 & 0xFF)
+    d[2] = (heater_energy >> 16 & 0xFF)
+    d[3] = (contactor_wear & 0xFF)
+    d[4] = 0
+    d[5] = 0
+    d[6] = (2 & 0x3) << 4 | (counter & 0xF)
+    d[7] = 0
+    d[7] = crc8(d, 0x17, node)
+
 def fill_cell_voltages(d, group, values, count):
     """All cell voltages, four a group; judged whole when all groups came within two periods. values[0:count] in mv."""
     i = group * 4
@@ -259,7 +329,7 @@ def fill_cell_temperatures(d, group, values, count):
     d[7] = (v3 >> 6 & 0xFF)
 
 def fill_node_info_0(d, node, counter, protocol_version, firmware_major, firmware_minor, firmware_patch, cell_count, sensor_count):
-    """Who the node is, in three pages; all three follow a boot at once."""
+    """Who the node is, in four pages; all of them follow a boot at once."""
     protocol_version = _raw(protocol_version, 1, 1, 0, 0, 254, 255)
     firmware_major = _raw(firmware_major, 1, 1, 0, 0, 254, 255)
     firmware_minor = _raw(firmware_minor, 1, 1, 0, 0, 254, 255)
@@ -278,7 +348,7 @@ def fill_node_info_0(d, node, counter, protocol_version, firmware_major, firmwar
 
 
 def fill_node_info_1(d, node, counter, limit_hash_low, limit_hash_high, free_heap):
-    """Who the node is, in three pages; all three follow a boot at once."""
+    """Who the node is, in four pages; all of them follow a boot at once."""
     free_heap = _raw(free_heap, 1, 16, 0, 0, 65534, 65535)
     d[0] = (limit_hash_low & 0xFF)
     d[1] = (limit_hash_low >> 8 & 0xFF)
@@ -292,7 +362,7 @@ def fill_node_info_1(d, node, counter, limit_hash_low, limit_hash_high, free_hea
 
 
 def fill_node_info_2(d, node, counter, reset_cause, info_boot_id, worst_cycle_ms, frames_dropped):
-    """Who the node is, in three pages; all three follow a boot at once."""
+    """Who the node is, in four pages; all of them follow a boot at once."""
     worst_cycle_ms = _raw(worst_cycle_ms, 1, 1, 0, 0, 16382, 16383)
     d[0] = (reset_cause & 0xF) | (info_boot_id & 0xF) << 4
     d[1] = (info_boot_id >> 4 & 0xF) | (worst_cycle_ms & 0xF) << 4
@@ -301,6 +371,19 @@ def fill_node_info_2(d, node, counter, reset_cause, info_boot_id, worst_cycle_ms
     d[4] = (frames_dropped >> 6 & 0xFF)
     d[5] = (frames_dropped >> 14 & 0x3)
     d[6] = (2 & 0x3) << 4 | (counter & 0xF)
+    d[7] = 0
+    d[7] = crc8(d, 0x40, node)
+
+
+def fill_node_info_3(d, node, counter, can_state, transmit_errors, receive_errors, bus_offs, firmware_slot, firmware_trial, failed_updates, restarts):
+    """Who the node is, in four pages; all of them follow a boot at once."""
+    d[0] = (can_state & 0x7) | (transmit_errors & 0x1F) << 3
+    d[1] = (transmit_errors >> 5 & 0x7) | (receive_errors & 0x1F) << 3
+    d[2] = (receive_errors >> 5 & 0x7) | (bus_offs & 0x1F) << 3
+    d[3] = (bus_offs >> 5 & 0x7) | (firmware_slot & 0x3) << 3 | (firmware_trial & 0x3) << 5 | (failed_updates & 0x1) << 7
+    d[4] = (failed_updates >> 1 & 0x7) | (restarts & 0x1F) << 3
+    d[5] = (restarts >> 5 & 0x7)
+    d[6] = (3 & 0x3) << 4 | (counter & 0xF)
     d[7] = 0
     d[7] = crc8(d, 0x40, node)
 

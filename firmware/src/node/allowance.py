@@ -9,7 +9,9 @@ from generated.codec import (
     REASON_GATEWAY_SILENT,
     REASON_PATH_OPEN,
     REASON_RATING,
+    REASON_SERVICE_STATE,
     REASON_UNKNOWN_READING,
+    STATE_SERVICE,
 )
 
 CHARGE = 1
@@ -42,34 +44,28 @@ class Allowance:
         self._ma = 0
         self._by = 0
 
-    def step(self, m, protect, paths, requests, periods):
-        """Recomputes both from readings `m`, the limit table, closed `paths` and the gateway's requests."""
+    def step(self, m, protect, contactor, requests, periods):
+        """Recomputes both from readings `m`, the limit table, closed paths and the gateway's requests."""
         limits = self.limits
         self._start(limits.MAX_CHARGE_MA)
         if m.known:
-            self._least(min(line(limits.CHARGE_BY_TEMPERATURE_X, limits.CHARGE_BY_TEMPERATURE_MA, m.temp_min_dc),
-                            line(limits.CHARGE_BY_TEMPERATURE_X, limits.CHARGE_BY_TEMPERATURE_MA, m.temp_max_dc)),
-                        REASON_DERATE_CHARGE_TEMPERATURE)
+            self._cool_and_warm(limits.CHARGE_BY_TEMPERATURE_X, limits.CHARGE_BY_TEMPERATURE_MA, m,
+                                REASON_DERATE_CHARGE_TEMPERATURE)
             self._least(line(limits.CHARGE_BY_CELL_VOLTAGE_X, limits.CHARGE_BY_CELL_VOLTAGE_MA, m.cell_max_mv),
                         REASON_DERATE_CHARGE_VOLTAGE)
-        self._least(requests.charge_ma, REASON_GATEWAY_REQUEST)
-        if requests.silent_cap:
-            self._least(limits.SILENT_CHARGE_MA, REASON_GATEWAY_SILENT)
-        self._stop(CHARGE, m, protect, paths)
+        self._asked(requests.charge_ma, limits.SILENT_CHARGE_MA, requests)
+        self._stop(CHARGE, m, protect, contactor)
         self.charge_ma = self._rise(self.charge_ma, periods)
         self.charge_by = self._by
 
         self._start(limits.MAX_DISCHARGE_MA)
         if m.known:
-            self._least(min(line(limits.DISCHARGE_BY_TEMPERATURE_X, limits.DISCHARGE_BY_TEMPERATURE_MA, m.temp_min_dc),
-                            line(limits.DISCHARGE_BY_TEMPERATURE_X, limits.DISCHARGE_BY_TEMPERATURE_MA, m.temp_max_dc)),
-                        REASON_DERATE_DISCHARGE_TEMPERATURE)
+            self._cool_and_warm(limits.DISCHARGE_BY_TEMPERATURE_X, limits.DISCHARGE_BY_TEMPERATURE_MA, m,
+                                REASON_DERATE_DISCHARGE_TEMPERATURE)
             self._least(line(limits.DISCHARGE_BY_CELL_VOLTAGE_X, limits.DISCHARGE_BY_CELL_VOLTAGE_MA, m.cell_min_mv),
                         REASON_DERATE_DISCHARGE_VOLTAGE)
-        self._least(requests.discharge_ma, REASON_GATEWAY_REQUEST)
-        if requests.silent_cap:
-            self._least(limits.SILENT_DISCHARGE_MA, REASON_GATEWAY_SILENT)
-        self._stop(DISCHARGE, m, protect, paths)
+        self._asked(requests.discharge_ma, limits.SILENT_DISCHARGE_MA, requests)
+        self._stop(DISCHARGE, m, protect, contactor)
         self.discharge_ma = self._rise(self.discharge_ma, periods)
         self.discharge_by = self._by
 
@@ -88,10 +84,20 @@ class Allowance:
             self._ma = ma
             self._by = by
 
-    def _stop(self, mask, m, protect, paths):
+    def _cool_and_warm(self, xs, ys, m, by):
+        """The coldest and the hottest place each have a say."""
+        self._least(line(xs, ys, m.temp_min_dc), by)
+        self._least(line(xs, ys, m.temp_max_dc), by)
+
+    def _asked(self, asked_ma, silent_ma, requests):
+        self._least(asked_ma, REASON_GATEWAY_REQUEST)
+        if requests.silent_cap:
+            self._least(silent_ma, REASON_GATEWAY_SILENT)
+
+    def _stop(self, mask, m, protect, contactor):
         """The rules that allow nothing at all, the most telling last."""
-        if not paths & mask:
-            self._zero(REASON_PATH_OPEN)
+        if not contactor.paths & mask:
+            self._zero(REASON_SERVICE_STATE if contactor.state == STATE_SERVICE else REASON_PATH_OPEN)
         if not m.known:
             self._zero(REASON_UNKNOWN_READING)
         if (protect.blocks_now | protect.blocks_after | protect.limited) & mask:

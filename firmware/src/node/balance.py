@@ -1,6 +1,12 @@
-"""Bleeds the higher cells, only while the gateway allows it and the pack is cool; never two neighbours at once."""
+"""Bleeds the higher cells, only while the gateway allows it and the pack is cool; never two neighbours at once.
+
+Each cell has a budget: a cell that wants bleeding for hours every day is failing, not unbalanced.
+"""
+
+from array import array
 
 UPDATE_CYCLES = 10
+DAY_UPDATES = 86400
 
 
 class Balance:
@@ -10,12 +16,21 @@ class Balance:
         self.limits = limits
         self.mask = bytearray(16)
         self.active = 0
+        self._used = array("i", [0] * limits.CELLS)  # cycles of bleeding a cell has had, less what the day gave back
+        self._back = 0
         self._time = 0
+        self._budget_time = 0
         self._turn = 0
 
     def step(self, m, allowed, periods):
         limits = self.limits
-        if not (allowed and limits.BALANCING and m.known and m.temp_max_dc <= limits.BALANCE_HOTTEST_DC
+        if not limits.BALANCING:
+            return
+        self._budget_time += periods
+        if self._budget_time >= UPDATE_CYCLES:
+            self._account(self._budget_time)
+            self._budget_time = 0
+        if not (allowed and m.known and m.temp_max_dc <= limits.BALANCE_HOTTEST_DC
                 and m.cell_max_mv > limits.BALANCE_START_MV):
             if self.active:
                 self._clear()
@@ -26,12 +41,25 @@ class Balance:
             self._time = 0
             self._choose(m)
 
+    def _account(self, cycles):
+        """Charges each cell's account with what it was bled, and gives everybody back a day's share."""
+        self._back += self.limits.BALANCE_BUDGET_CYCLES
+        back = self._back // DAY_UPDATES
+        self._back %= DAY_UPDATES
+        used = self._used
+        for i in range(self.limits.CELLS):
+            spent = used[i] - back
+            if self.mask[i >> 3] >> (i & 7) & 1:
+                spent += cycles
+            used[i] = spent if spent > 0 else 0
+
     def _choose(self, m):
         self._clear()
         self._turn ^= 1
         for i in range(self._turn, self.limits.CELLS, 2):
             mv = m.cell_mv[i]
-            if mv > self.limits.BALANCE_START_MV and mv - m.cell_min_mv > self.limits.BALANCE_SPREAD_MV:
+            if (mv > self.limits.BALANCE_START_MV and mv - m.cell_min_mv > self.limits.BALANCE_SPREAD_MV
+                    and self._used[i] < self.limits.BALANCE_BUDGET_CYCLES):
                 self.mask[i >> 3] |= 1 << (i & 7)
                 self.active = 1
 

@@ -8,22 +8,30 @@ from generated.codec import (
     ANSWER_CAUSE_PRESENT,
     ANSWER_LATCHED,
     ANSWER_UNKNOWN_READING,
+    ANSWER_WRONG_STATE,
     REASON_GATEWAY_REQUEST,
     REASON_NOTHING,
+    STATE_ASLEEP,
     STATE_BOOT,
     STATE_CLOSED,
+    STATE_COOLING,
     STATE_LATCHED,
     STATE_OPEN,
     STATE_OPENING,
     STATE_PRECHARGE,
+    STATE_SERVICE,
 )
 
+from node.allowance import line
 from node.measure import NA
 
+CHARGE = 1
+DISCHARGE = 2
 BOTH = 3
 BOOT_CYCLES = 10  # readings are watched this long before anything may close
 GRACE_CYCLES = 50  # after_request: 5 s for the outside to follow 0 A
 STILL_MA = 1000  # below this a path opens without a load
+SERVICE_CYCLES = 6000  # ten minutes without a word end the service state
 
 
 class Contactor:
@@ -36,19 +44,24 @@ class Contactor:
         self.precharge = 0
         self.open_reason = REASON_NOTHING
         self.open_requested = False  # the gateway's open holds until its close
-        self.precharge_failed = 0  # 1 for the cycle after a failure
+        self.precharge_failed = 0  # 1 for the cycle after the last try failed
         self.overload = 0  # 1 for the cycle after opening above break_max
         self.mismatch = 0  # 1 while the feedback contradicts the command
+        self.wear_ppm = 0  # share of the outputs' life used by opening under load
+        self.charger = 0
         self._time = 0
         self._grace = 0
         self._break = 0
+        self._tries = 0
+        self._cool = 0
 
-    def step(self, m, protect, feedback, feedback_known, periods):
+    def step(self, m, protect, feedback, feedback_known, periods, charger=0):
         """One cycle. `feedback` has the bits of `paths` and 4 for precharge, as measured."""
         self.precharge_failed = self.overload = 0
+        self.charger = charger
         commanded = self.paths | (4 if self.precharge else 0)
         self.mismatch = 0 if feedback_known and feedback == commanded else 1
-        blocked = self.blocked(protect)
+        self._cool = max(0, self._cool - periods)
         if protect.opened_by != 255:
             self.open_reason = protect.opened_by
         state = self.state
@@ -62,8 +75,14 @@ class Contactor:
                 self.close(m, protect)
         elif state == STATE_PRECHARGE:
             self._precharge(m, protect, periods)
-        else:
-            self._closed(m, protect, blocked, periods)
+        elif state == STATE_COOLING:
+            self._cooling(m, protect)
+        elif state == STATE_SERVICE:
+            self._time += periods
+            if self._time > SERVICE_CYCLES:
+                self.boot()
+        elif state != STATE_ASLEEP:
+            self._closed(m, protect, self.blocked(protect), periods)
 
     def blocked(self, protect):
         """Paths that may not be closed; on `common` a block of one is a block of both."""
@@ -74,35 +93,78 @@ class Contactor:
 
     def close(self, m, protect):
         """Starts closing. Returns ANSWER_ACCEPTED or why not."""
-        if self.paths or self.precharge:
+        if self.paths or self.precharge or self.state == STATE_COOLING:
             return ANSWER_ACCEPTED
+        if self.state == STATE_SERVICE or self.state == STATE_ASLEEP:
+            return ANSWER_WRONG_STATE
         if self.state == STATE_BOOT or not m.known or m.link_mv == NA or m.pack_mv == NA:
             return ANSWER_UNKNOWN_READING
         if self.blocked(protect) == BOTH:
             return ANSWER_LATCHED
         if self._may_close(protect) == 0:
             return ANSWER_CAUSE_PRESENT
-        self._time = 0
-        if abs(m.pack_mv - m.link_mv) <= self.limits.PRECHARGE_DIFFERENCE_MV:
-            self._close_paths(protect)
-        else:
-            self.state = STATE_PRECHARGE
-            self.precharge = 1
+        self._tries = 0
+        self._begin(m, protect)
         return ANSWER_ACCEPTED
 
     def request_open(self):
         """The gateway asks for open: at once, and until it asks for close."""
         self.open_requested = True
-        if self.paths or self.precharge:
+        if self.paths or self.precharge or self.state == STATE_COOLING:
             self.open_reason = REASON_GATEWAY_REQUEST
+
+    def request_service(self):
+        """Nothing closes any more and the node may be looked into; only from open. Returns the answer."""
+        state = self.state
+        if state != STATE_OPEN and state != STATE_LATCHED and state != STATE_SERVICE:
+            return ANSWER_WRONG_STATE
+        self.state = STATE_SERVICE
+        self._time = 0
+        return ANSWER_ACCEPTED
+
+    def boot(self):
+        """Begins anew, open: after service, after sleep."""
+        self.state = STATE_BOOT
+        self.paths = self.precharge = self._time = 0
+
+    def sleep(self):
+        """Nothing closes until boot()."""
+        self.state = STATE_ASLEEP
+        self.paths = self.precharge = 0
+
+    def _begin(self, m, protect):
+        """Closes at once where nothing rushes, else precharges, else waits for the resistor to cool."""
+        if self._charger_waits(m, protect):
+            self._close_paths(protect, CHARGE)
+        elif not self._differs(m):
+            self._close_paths(protect, BOTH)
+        elif self._cool > 0:
+            self.state = STATE_COOLING
+        else:
+            self._start_precharge()
+
+    def _start_precharge(self):
+        self.state = STATE_PRECHARGE
+        self.precharge = 1
+        self._time = 0
+
+    def _charger_waits(self, m, protect):
+        """A charger holds the link above the pack: its own current limit is the precharge of the charge path."""
+        return (self.charger and not self.limits.COMMON and m.link_mv > m.pack_mv
+                and self._may_close(protect) & CHARGE)
+
+    def _differs(self, m):
+        """Whether closing would let a rush of current through; unknown voltages would."""
+        return (m.link_mv == NA or m.pack_mv == NA
+                or abs(m.pack_mv - m.link_mv) > self.limits.PRECHARGE_DIFFERENCE_MV)
 
     def _rest(self, protect):
         self.paths = self.precharge = 0
         self._grace = self._break = 0
         self.state = STATE_LATCHED if protect.latched else STATE_OPEN
 
-    def _close_paths(self, protect):
-        self.paths = self._may_close(protect)
+    def _close_paths(self, protect, mask):
+        self.paths = self._may_close(protect) & mask
         self.precharge = 0
         self._grace = self._break = 0
         self.state = STATE_CLOSED
@@ -114,17 +176,45 @@ class Contactor:
             return 0
         return BOTH & ~blocked
 
+    def _cooling(self, m, protect):
+        if self._may_close(protect) == 0 or self.open_requested or not m.known:
+            self._rest(protect)
+        elif self._cool == 0:
+            self._begin(m, protect)
+
     def _precharge(self, m, protect, periods):
         self._time += periods
         limits = self.limits
-        if self._may_close(protect) == 0 or self.open_requested or not m.known or m.link_mv == NA:
-            self._rest(protect)
-        elif (abs(m.pack_mv - m.link_mv) <= limits.PRECHARGE_DIFFERENCE_MV
-              and abs(m.current_ma) <= limits.PRECHARGE_CURRENT_MA):
-            self._close_paths(protect)
+        blocked = self.blocked(protect)
+        if self.paths and (self.paths & blocked or self.open_requested):
+            self.precharge = 0
+            self._closed(m, protect, blocked, periods)
+        elif self._may_close(protect) & ~self.paths == 0 or self.open_requested or not m.known or m.link_mv == NA:
+            self._break_off(protect)
+        elif not self._differs(m) and abs(m.current_ma) <= limits.PRECHARGE_CURRENT_MA:
+            self._close_paths(protect, BOTH)
         elif self._time >= limits.PRECHARGE_CYCLES:
-            self.precharge_failed = 1
+            self._fail(protect)
+
+    def _break_off(self, protect):
+        """Ends a precharge that has lost its reason; a path that is closed already stays."""
+        if self._time > 1:  # else it never reached the output
+            self._cool = self.limits.PRECHARGE_COOL_CYCLES
+        self.precharge = 0
+        if self.paths:
+            self.state = STATE_CLOSED
+        else:
             self._rest(protect)
+
+    def _fail(self, protect):
+        """The link did not come up: another try when the resistor is cool, or the fault after the last one."""
+        self._tries += 1
+        self._cool = self.limits.PRECHARGE_COOL_CYCLES
+        self._rest(protect)
+        if self._tries >= self.limits.PRECHARGE_TRIES:
+            self.precharge_failed = 1
+        else:
+            self.state = STATE_COOLING
 
     def _closed(self, m, protect, blocked, periods):
         if self.open_requested:
@@ -136,13 +226,24 @@ class Contactor:
             self._grace += periods
             if (at_once or self._still(m, drop) or self._grace > GRACE_CYCLES) and self._may_break(m, periods):
                 self.paths &= ~drop
+                self._wear(m)
         if not self.paths & blocked:
             self._grace = self._break = 0
             if not self.paths:
                 self._rest(protect)  # from nothing closed the way back is a close with its precharge
             else:
-                self.paths |= self._may_close(protect)
-                self.state = STATE_CLOSED
+                self._extend(m, protect)
+
+    def _extend(self, m, protect):
+        """One path is closed: the other follows, discharge only into a link that is already up."""
+        more = self._may_close(protect) & ~self.paths
+        self.state = STATE_CLOSED
+        if more & DISCHARGE and self._differs(m):
+            if m.known and self._cool == 0:
+                self._tries = 0
+                self._start_precharge()
+        else:
+            self.paths |= more
 
     def _still(self, m, drop):
         """No current flows in the direction that is to open."""
@@ -150,7 +251,7 @@ class Contactor:
             return False
         if self.limits.COMMON or drop == BOTH:
             return abs(m.current_ma) < STILL_MA
-        return (m.current_ma if drop == 1 else -m.current_ma) < STILL_MA
+        return (m.current_ma if drop == CHARGE else -m.current_ma) < STILL_MA
 
     def _may_break(self, m, periods):
         """False while the current is above what the outputs can break, for at most the hold time."""
@@ -163,3 +264,11 @@ class Contactor:
             self.overload = 1
             return True
         return False
+
+    def _wear(self, m):
+        """Counts an opening under load against the outputs' life; an unknown current counts as the worst."""
+        limits = self.limits
+        if m.current_ma == NA:
+            self.wear_ppm += limits.LIFE_PPM[len(limits.LIFE_PPM) - 1]
+        elif abs(m.current_ma) >= STILL_MA:
+            self.wear_ppm += line(limits.LIFE_X, limits.LIFE_PPM, abs(m.current_ma))

@@ -6,6 +6,8 @@ NA = -(1 << 28)  # not available; the same value the codec uses
 OLDEST = 1 << 20  # ages stop here, about 29 hours of cycles
 MOST_MA = 2000000  # a larger current counts as this: beyond every trip, and safe to multiply on a 31-bit integer
 FRESH_CYCLES = 2  # an older conversion is a doubtful one
+FITTED = (25, 26, 30, 31)  # rows of sensors a pack may lack: current_disagreement, insulation, humidity, supply
+NEVER = (1 << 28) - 1  # a threshold that no reading reaches: the row is not fitted
 STALE = 8  # row of stale_reading, whose limit tier makes readings unknown
 
 
@@ -19,6 +21,11 @@ class Measure:
         self.pack_mv = NA
         self.link_mv = NA
         self.current_ma = NA
+        self.second_ma = NA  # of the second current sensor
+        self.supply_mv = NA
+        self.insulation_kohm = NA
+        self.humidity_percent = NA
+        self.beat = 0  # completed steps
         self.stale = 0
         self.fresh = False  # the last conversion is at most FRESH_CYCLES old
         self.measured = False  # a first conversion has been seen
@@ -30,6 +37,8 @@ class Measure:
         self.cell_min = self.cell_max = NA
         self.temp_min_dc = self.temp_max_dc = self.temp_mean_dc = NA
         self.temp_min = self.temp_max = NA
+        self._needs_second, self._needs_insulation, self._needs_humidity, self._needs_supply = [
+            abs(limits.TRIP[n]) != NEVER for n in FITTED]
 
     def step(self, fresh, periods):
         """Judges the readings the front-end has just filled in; `fresh` says a new conversion is proven."""
@@ -48,6 +57,7 @@ class Measure:
             self._sums()
         self.known = (self.measured and self.implausible == 0 and self.current_ma != NA
                       and self.stale <= self.limits.LIMIT[STALE])
+        self.beat = self.beat + 1 & 0xFF
 
     def _cells(self):
         limits = self.limits
@@ -95,6 +105,14 @@ class Measure:
 
     def _sums(self):
         if self.current_ma == NA:
+            self.implausible += 1
+        if self._needs_second and self.second_ma == NA:
+            self.implausible += 1
+        if self._needs_insulation and self.insulation_kohm == NA:
+            self.implausible += 1
+        if self._needs_humidity and self.humidity_percent == NA:
+            self.implausible += 1
+        if self._needs_supply and self.supply_mv == NA:
             self.implausible += 1
         if self.pack_mv == NA:
             self.implausible += 1

@@ -52,12 +52,15 @@ class Protect:
         self.beyond = 0  # directions with a value beyond trip now, its delay still running: they do not close
         self.latched = 0  # rows that wait for a clear
         self.opened_by = 255  # the row that tripped in this step
+        self.worst = OK  # TRIPPED, HOLDING or WAITING: the gravest state of any row
+        self.beat = 0  # completed steps
 
     def step(self, values, known, periods):
         """Judges every row by `values[row]` where `known[row]`; `periods` is how many cycles have passed."""
         limits = self.limits
         self.blocks_now = self.blocks_after = self.limited = self.beyond = self.latched = 0
         self.opened_by = 255
+        self.worst = OK
         for n in range(self.rows):
             self.sure[n] = sure = known[n] == KNOWN
             if known[n] != UNKNOWN:
@@ -72,6 +75,9 @@ class Protect:
                     self.blocks_now |= limits.TRIP_BLOCKS[n]
                 if limits.LATCH[n]:
                     self.latched += 1
+                if self.worst == OK or self.state[n] < self.worst:
+                    self.worst = self.state[n]
+        self.beat = self.beat + 1 & 0xFF
 
     def _judge(self, n, value, sign, periods, sure):
         limits = self.limits
@@ -141,6 +147,24 @@ class Protect:
         """Forgets the latch of row n, whose refusal() was ANSWER_ACCEPTED."""
         self.state[n] = OK
         self._put(LATCHED_PAGE, n, False)
+
+    def clear_here(self):
+        """A person at the node clears whatever has no cause any more; True when nothing stays latched."""
+        stays = False
+        for n in range(self.rows):
+            if self.state[n] and self.limits.LATCH[n]:
+                if self.state[n] == WAITING and self.sure[n]:
+                    self.clear(n)
+                else:
+                    stays = True
+        return not stays
+
+    def remember(self, n):
+        """Row n was latched before the node restarted: it waits for its clear, and what it blocks stays open."""
+        if self.limits.LATCH[n]:
+            self.state[n] = HOLDING
+            self.hold[n] = self.limits.HOLD[n]
+            self._put(LATCHED_PAGE, n, True)
 
     def get(self, page, n):
         return self.bits[page * PAGE_BYTES + (n >> 3)] >> (n & 7) & 1

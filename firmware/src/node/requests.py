@@ -21,6 +21,7 @@ from generated.codec import (
     REQUEST_CLEAR,
     REQUEST_CLOSE,
     REQUEST_OPEN,
+    REQUEST_SERVICE,
     read_gateway_heartbeat,
     read_node_request,
 )
@@ -44,6 +45,7 @@ class Requests:
         self.silent_cap = True  # nothing was ever asked: the pack's silent row holds
         self.charge_ma = self.discharge_ma = UNLIMITED_MA
         self.balancing_allowed = False
+        self.minutes = NA  # wall time as the gateway told it last, minutes since 1970
         self.last_refusal = ANSWER_ACCEPTED
         self._balancing_asked = True
         self._heartbeat = array("i", [0, 0])
@@ -74,6 +76,7 @@ class Requests:
             if read_gateway_heartbeat(d, _GATEWAY, self._heartbeat) and self._advances(d[6] & 0x0F):
                 self.silent = 0
                 self.balancing_allowed = self._heartbeat[0] == _ON
+                self.minutes = self._heartbeat[1]
         elif can_id == ID_NODE_REQUEST | self.node and read_node_request(d, self.node, self._request):
             counter = d[6] & 0x0F
             if counter < 15 and counter != self._request_counter:
@@ -104,7 +107,7 @@ class Requests:
         elif what == REQUEST_BALANCING:
             self._balancing_asked = v[5] == _ON
             answer = ANSWER_ACCEPTED
-        elif what == REQUEST_CLOSE or what == REQUEST_CLEAR:
+        elif what == REQUEST_CLOSE or what == REQUEST_CLEAR or what == REQUEST_SERVICE:
             answer = self._pair(what, v[4], counter)
             if answer == ANSWER_ACCEPTED:
                 if what == REQUEST_CLOSE:
@@ -116,6 +119,10 @@ class Requests:
                     elif answer == ANSWER_LATCHED:
                         limit = protect.first_tripped(3)
                         answer = protect.why_closed_to(limit)
+                elif what == REQUEST_SERVICE:
+                    answer = contactor.request_service()
+                elif v[4] != NA and v[4] >= protect.rows:
+                    answer = ANSWER_NOT_SUPPORTED
                 else:
                     limit = self._first_uncleared(v[4], protect)
                     answer = ANSWER_ACCEPTED if limit == REASON_NOTHING else protect.refusal(limit)

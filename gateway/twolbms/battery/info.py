@@ -13,7 +13,7 @@ PROTOCOL_VERSION = 1  # what this gateway speaks, as dbc/node.dbc has it
 
 
 class NodeInfo:
-    """The three pages of NodeInfo. `own_hash` is that of the limit columns of the gateway's own pack file.
+    """The four pages of NodeInfo. `own_hash` is that of the limit columns of the gateway's own pack file.
 
     `grace_s` is how long a node may be heard before a missing hash is an alarm: NodeInfo's period and a fifth.
     """

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from twolbms.config.pack import DeratingPoint, GuardedPack
 from twolbms.diagnoses import BOTH, BY_NUMBER, COUNT, CYCLE_MS, DIAGNOSES, Diagnosis
 
+HEATER_MARGIN = 1.5  # element tolerance and a low pack voltage; our choice
 NEVER = (1 << 28) - 1  # a threshold no reading reaches; small enough for a 31-bit integer on the node
+
+CELL_VOLTAGE_ROWS = ("cell_over_voltage", "cell_under_voltage", "deep_discharge")
 
 Columns = dict[str, "int | str | tuple[int, ...]"]
 
@@ -36,9 +39,7 @@ def _rows(pack: GuardedPack) -> Columns:
     rows = [(BY_NUMBER[n], pack.limits[BY_NUMBER[n].name]) for n in range(COUNT)]
 
     def tier(name: str) -> tuple[int, ...]:
-        return tuple(
-            _counts(d, getattr(row, name)) if getattr(row, name) is not None else d.beyond * NEVER for d, row in rows
-        )
+        return tuple(_tier(pack, d, getattr(row, name)) for d, row in rows)
 
     common = pack.outputs == "common"
     return {
@@ -57,8 +58,12 @@ def _rows(pack: GuardedPack) -> Columns:
     }
 
 
-def _counts(diagnosis: Diagnosis, value: float) -> int:
-    return round(value * diagnosis.counts)
+def _tier(pack: GuardedPack, diagnosis: Diagnosis, value: float | None) -> int:
+    """A threshold in the node's counts, moved inside by the error budget where it judges a cell's voltage."""
+    if value is None:
+        return diagnosis.beyond * NEVER
+    error = round(pack.sensors.cell_error_v * 1000) if diagnosis.name in CELL_VOLTAGE_ROWS else 0
+    return round(value * diagnosis.counts) - diagnosis.beyond * error
 
 
 def _cycles(seconds: float) -> int:
@@ -99,8 +104,11 @@ def _scalars(pack: GuardedPack) -> Columns:
         "PRECHARGE_CYCLES": _cycles(pack.precharge.timeout_s),
         "PRECHARGE_DIFFERENCE_MV": _milli(pack.precharge.difference_v),
         "PRECHARGE_CURRENT_MA": _milli(pack.precharge.current_a),
+        "PRECHARGE_TRIES": pack.precharge.tries,
+        "PRECHARGE_COOL_CYCLES": _cycles(pack.precharge.cool_s),
         "BREAK_MAX_MA": _milli(pack.contactor.break_max_a),
         "BREAK_HOLD_CYCLES": pack.contactor.break_hold_ms // CYCLE_MS,
+        "WELD_WAIT_CYCLES": _cycles(pack.contactor.weld_wait_s),
         "HEATER": int(heater is not None),
         "HEATER_ON_BELOW_DC": _deci(heater.on_below_c) if heater else 0,
         "HEATER_OFF_ABOVE_DC": _deci(heater.off_above_c) if heater else 0,
@@ -108,15 +116,43 @@ def _scalars(pack: GuardedPack) -> Columns:
         "HEATER_CELL_FLOOR_MV": _milli(heater.cell_floor_v) if heater else 0,
         "HEATER_MAX_ON_CYCLES": _cycles(heater.max_on_s) if heater else 0,
         "HEATER_REST_CYCLES": _cycles(heater.rest_s) if heater else 0,
+        "HEATER_CHECK_CYCLES": _cycles(heater.check_s) if heater else 0,
+        "HEATER_RISE_DC": _deci(heater.rise_k) if heater else 0,
+        "HEATER_STUCK_RISE_DC": _deci(heater.stuck_rise_k) if heater else 0,
+        "HEATER_W": round(heater.power_w) if heater else 0,
+        "HEATER_BUDGET_J": round(heater.budget_wh * 3600) if heater else 0,
+        "HEATER_MA": _heater_ma(pack),
+        "HEATER_FROM_LINK": int(heater is not None and heater.supplied_by == "link"),
         "BALANCING": int(balancing is not None),
         "BALANCE_START_MV": _milli(balancing.start_v) if balancing else 0,
         "BALANCE_SPREAD_MV": _milli(balancing.spread_v) if balancing else 0,
         "BALANCE_HOTTEST_DC": _deci(balancing.hottest_c) if balancing else 0,
+        "BALANCE_BUDGET_CYCLES": _cycles(balancing.cell_budget_s) if balancing else 0,
+        "SLEEP_AFTER_CYCLES": _cycles(pack.winter.sleep_after_s),
+        "WAKE_EVERY_CYCLES": _cycles(pack.winter.wake_every_s),
+        "CAL_GAIN_PPM_MAX": pack.calibration.gain_ppm,
+        "CAL_OFFSET_MV_MAX": pack.calibration.offset_mv,
+        "CAL_CURRENT_PPM_MAX": pack.calibration.current_gain_ppm,
+        "CAL_CURRENT_MA_MAX": pack.calibration.current_offset_ma,
+        "CAL_TEMP_DC_MAX": _deci(pack.calibration.temperature_k),
     }
 
 
+def _heater_ma(pack: GuardedPack) -> int:
+    """The most the heater draws through the shunt while everything is open: its power at the cells' upper limit."""
+    row, heater = pack.limits["cell_over_voltage"], pack.heater
+    if heater is None or heater.supplied_by == "link":
+        return 0
+    assert row.trip is not None  # the model checked it
+    return round(heater.power_w / pack.cells.series / row.trip * 1000 * HEATER_MARGIN)
+
+
 def _lines(pack: GuardedPack) -> Columns:
-    columns: Columns = {}
+    life = pack.contactor.life
+    columns: Columns = {
+        "LIFE_X": tuple(_milli(p.at_a) for p in life),
+        "LIFE_PPM": tuple(-(-1_000_000 // p.openings) for p in life),
+    }
     for name, points in pack.derating:
         scale = 10 if name.endswith("temperature") else 1000
         columns[f"{name.upper()}_X"] = tuple(round(p.at * scale) for p in points)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from twolbms.config.errors import Misfit
 from twolbms.config.model import StrictModel
-from twolbms.diagnoses import CYCLE_MS, DIAGNOSES, Diagnosis
+from twolbms.config.pack_checks import pack_problems
 
 Number = Annotated[float, Field(strict=False)]
 Positive = Annotated[float, Field(strict=False, gt=0)]
@@ -37,6 +36,9 @@ class Sensors(StrictModel):
     )
     pack_sum_tolerance_v: Positive = Field(
         description="Largest difference between the sum of the cells and the pack voltage"
+    )
+    cell_error_v: NotNegative = Field(
+        default=0.0, description="Error budget of a cell reading; every limit of a cell's voltage moves inside by it"
     )
     cell_low_v: Number = Field(description="A cell reading below this is a wiring fault, not a voltage")
     cell_high_v: Number = Field(description="A cell reading above this is a wiring fault, not a voltage")
@@ -84,12 +86,17 @@ class Rating(StrictModel):
 class Limit(StrictModel):
     """One row of the limit table. A value is beyond a tier when it has passed it; equal is still inside."""
 
-    unit: Literal["V", "A", "degC", "s", "1"] = Field(description="Unit of warn, limit, trip and clear")
+    unit: Literal["V", "A", "degC", "K", "s", "kOhm", "%", "1"] = Field(
+        description="Unit of warn, limit, trip and clear"
+    )
+    not_fitted: str | None = Field(
+        default=None, min_length=8, description="Why this pack has no such sensor; the row then has no tiers"
+    )
     warn: Number | None = Field(default=None, description="Tell from here on")
     limit: Number | None = Field(default=None, description="Allow less from here on")
     trip: Number | None = Field(default=None, description="Open from here on")
-    clear: Number = Field(description="The cause is gone when the value is back at or inside this")
-    delay_s: NotNegative = Field(description="How long the value must stay beyond, s")
+    clear: Number = Field(default=0.0, description="The cause is gone when the value is back at or inside this")
+    delay_s: NotNegative = Field(default=0.0, description="How long the value must stay beyond, s")
     hold_s: NotNegative = Field(default=0.0, description="How long after the cause has gone nothing closes, s")
     latch: bool = Field(default=False, description="A trip is remembered until it is cleared by request")
     remote_clear: bool = Field(
@@ -103,6 +110,15 @@ class Limit(StrictModel):
         default=None, description="gateway_silent only: discharge current then, A"
     )
     source: Source
+
+    @model_validator(mode="after")
+    def _fitted_or_not(self) -> Limit:
+        tiers = [key for key in ("warn", "limit", "trip") if getattr(self, key) is not None]
+        if self.not_fitted and (tiers or self.latch):
+            raise ValueError(f"not_fitted and {', '.join(tiers) or 'latch'} exclude each other")
+        if self.not_fitted is None and not {"clear", "delay_s"} <= self.model_fields_set:
+            raise ValueError("expected clear and delay_s")
+        return self
 
 
 class DeratingPoint(StrictModel):
@@ -128,7 +144,16 @@ class Precharge(StrictModel):
     timeout_s: Positive = Field(description="Longest precharge, s")
     difference_v: Positive = Field(description="Largest voltage left across the open output when it may close, V")
     current_a: Positive = Field(description="Largest current that may still flow when it may close, A")
+    tries: int = Field(ge=1, le=10, description="Tries before the fault is remembered")
+    cool_s: Positive = Field(description="Pause between tries, in which the resistor cools, s")
     source: Source
+
+
+class LifePoint(StrictModel):
+    """How many times the outputs may open under a current; between points the wear is straight."""
+
+    at_a: NotNegative = Field(description="Current at the moment of opening, A")
+    openings: int = Field(ge=1, le=1_000_000, description="Openings at that current in a life")
 
 
 class Contactor(StrictModel):
@@ -137,6 +162,12 @@ class Contactor(StrictModel):
     break_max_a: Positive = Field(description="Largest current the outputs may open under, A")
     break_hold_ms: int = Field(
         ge=0, le=5000, description="How long they are held above it at most, from the fuse's curve, ms"
+    )
+    life: list[LifePoint] = Field(
+        min_length=2, max_length=8, description="Wear by opening under load, in rising current"
+    )
+    weld_wait_s: Positive = Field(
+        description="How long the link may hold its voltage after opening before the weld check is not determinable, s"
     )
     source: Source
 
@@ -151,6 +182,12 @@ class Heater(StrictModel):
     cell_floor_v: Number = Field(description="Off when the lowest cell is below this")
     max_on_s: Positive = Field(description="Longest time on without a pause, s")
     rest_s: Positive = Field(description="Pause after max_on_s, s")
+    check_s: Positive = Field(description="Window in which a rise is looked for, s")
+    rise_k: Positive = Field(description="The mean temperature rises at least this much in check_s while on, K")
+    stuck_rise_k: Positive = Field(
+        description="A pack at rest that warms more than this in check_s while the heater is off has a stuck relay, K"
+    )
+    budget_wh: Positive = Field(description="Heat that may be spent without any charging in between, Wh")
     supplied_by: Literal["pack", "link"] = Field(description="Which side of the outputs feeds it")
     source: Source
 
@@ -161,6 +198,33 @@ class Balancing(StrictModel):
     start_v: Number = Field(description="Only cells above this are bled")
     spread_v: Positive = Field(description="Only cells this far above the lowest are bled")
     hottest_c: Number = Field(description="Not when the hottest sensor is above this")
+    cell_budget_s: Positive = Field(description="Longest bleeding of one cell in a day, s")
+    source: Source
+
+
+class Winter(StrictModel):
+    """What the node does when nobody charges: heater and outputs go first, then it sleeps."""
+
+    sleep_after_s: Positive = Field(
+        description="The node sleeps when open by under-voltage or deep discharge, without a charger, for this long, s"
+    )
+    wake_every_s: Positive = Field(description="It wakes to look for a charger this often, s")
+    node_w: Positive = Field(description="Draw of node and cell monitor awake, W")
+    coil_w: NotNegative = Field(description="Draw of the outputs' coils or gate drivers while closed, W")
+    sleep_w: Positive = Field(description="Draw asleep, W")
+    source: Source
+
+
+class Calibration(StrictModel):
+    """How far a node's own calibration may move a reading; more is refused as a fault of the hardware."""
+
+    gain_ppm: int = Field(ge=0, le=50_000, description="Largest change of a cell's gain, ppm")
+    offset_mv: int = Field(ge=0, le=100, description="Largest offset of a cell, mV")
+    current_gain_ppm: int = Field(ge=0, le=50_000, description="Largest change of the current's gain, ppm")
+    current_offset_ma: int = Field(ge=0, le=5000, description="Largest offset of the current, mA")
+    temperature_k: Annotated[float, Field(strict=False, ge=0, le=5)] = Field(
+        description="Largest offset of a temperature, K"
+    )
     source: Source
 
 
@@ -193,6 +257,8 @@ class GuardedPack(StrictModel):
     contactor: Contactor
     heater: Heater | None = None
     balancing: Balancing | None = None
+    winter: Winter
+    calibration: Calibration
 
     def continuous_a(self, charging: bool) -> tuple[float, str]:
         """The smallest continuous rating in A and the part that sets it."""
@@ -200,139 +266,7 @@ class GuardedPack(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> GuardedPack:
-        problems = list(_row_problems(self)) + list(_rating_problems(self)) + list(_derating_problems(self))
+        problems = pack_problems(self)
         if problems:
             raise Misfit.told(problems)
         return self
-
-
-def _row_problems(pack: GuardedPack) -> list[str]:
-    found = []
-    for name in pack.limits.keys() - DIAGNOSES.keys():
-        found.append(f"limits.{name}: no such diagnosis; there are {', '.join(DIAGNOSES)}")
-    for name, diagnosis in DIAGNOSES.items():
-        row = pack.limits.get(name)
-        if row is None:
-            found.append(f"limits.{name}: the row is missing")
-            continue
-        if row.unit != diagnosis.unit:
-            found.append(f"limits.{name}.unit: expected {diagnosis.unit}, found {row.unit}")
-        tiers = [value for value in (row.clear, row.warn, row.limit, row.trip) if value is not None]
-        ordered = sorted(tiers, reverse=diagnosis.beyond < 0)
-        inner = [value for value in (row.warn, row.limit, row.trip) if value is not None]
-        if inner and (
-            inner != sorted(inner, reverse=diagnosis.beyond < 0)
-            or (row.trip is not None
-            and ordered[-1] != row.trip)
-            or (row.clear - inner[-1]) * diagnosis.beyond > 0
-        ):
-            found.append(f"limits.{name}: expected clear inside and warn, limit, trip in rising severity")
-        for key in ("delay_s", "hold_s"):
-            cycles = getattr(row, key) * 1000 / CYCLE_MS
-            if abs(cycles - round(cycles)) > 1e-6:
-                found.append(f"limits.{name}.{key}: expected a multiple of {CYCLE_MS / 1000:g} s, the node's cycle")
-        found += _protection_problems(name, diagnosis, row)
-        if row.latch and row.trip is None:
-            found.append(f"limits.{name}.latch: only a trip latches, and the row has none")
-        found += [
-            f"limits.{name}.{key}: {getattr(row, key):g} {row.unit} is not a whole count of the node's "
-            f"{1 / diagnosis.counts:g} {row.unit}"
-            for key in ("warn", "limit", "trip", "clear")
-            if getattr(row, key) is not None and not _whole(getattr(row, key) * diagnosis.counts)
-        ]
-    silent = pack.limits.get("gateway_silent")
-    if silent and (silent.allow_charge_a is None or silent.allow_discharge_a is None):
-        found.append("limits.gateway_silent: expected allow_charge_a and allow_discharge_a")
-    return found
-
-
-LONGEST_S = {"delay_s": 3600.0, "hold_s": 86400.0}  # the node's timers reach 2^20 cycles
-PULSES = ("precharge_failed", "break_overload")  # true for one cycle only: a delay would lose them
-LONGEST_STALE_S = 2.0  # the design's figure for no fresh cell data
-LONGEST_SILENCE_S = 10.0
-
-
-def _protection_problems(name: str, diagnosis: Diagnosis, row: Limit) -> list[str]:
-    """What would switch a protection off although the row is there."""
-    found = []
-    limits_only = name == "charge_under_temperature"  # `common` packs open by charge_while_blocked instead
-    if diagnosis.trip_blocks and row.trip is None and not (limits_only and row.limit is not None):
-        found.append(f"limits.{name}.trip: expected a value, this row protects by opening")
-    for key, most in LONGEST_S.items():
-        if getattr(row, key) > most:
-            found.append(f"limits.{name}.{key}: expected at most {most:g} s")
-    if name in PULSES and (row.delay_s != 0 or not row.latch):
-        found.append(f"limits.{name}: expected delay_s 0 and latch true, it is a moment that must be remembered")
-    if name == "stale_reading" and row.trip is not None and row.trip + row.delay_s > LONGEST_STALE_S:
-        found.append(f"limits.{name}.trip: expected at most {LONGEST_STALE_S:g} s with its delay")
-    if name == "gateway_silent" and (row.limit is None or row.limit + row.delay_s > LONGEST_SILENCE_S):
-        found.append(f"limits.{name}.limit: expected a value of at most {LONGEST_SILENCE_S:g} s")
-    return found
-
-
-def _whole(value: float) -> bool:
-    return abs(value - round(value)) < 1e-6
-
-
-def _rating_problems(pack: GuardedPack) -> list[str]:
-    found = []
-    for name, charging in (("charge_over_current", True), ("discharge_over_current", False)):
-        row = pack.limits.get(name)
-        if row is None:
-            continue
-        most, part = pack.continuous_a(charging)
-        if row.limit is None or row.trip is None:
-            found.append(f"limits.{name}: expected both limit and trip")
-            continue
-        if row.limit > most:
-            found.append(f"limits.{name}.limit: {row.limit:g} A is above the {part}'s {most:g} A")
-        for rating in pack.ratings:
-            if not rating.carries(row.trip, row.delay_s, charging):
-                found.append(
-                    f"limits.{name}.trip: the {rating.part} does not carry {row.trip:g} A for {row.delay_s:g} s"
-                )
-    cables = [r for r in pack.ratings if r.part == "cable"]
-    for fuse in (r for r in pack.ratings if r.part == "fuse"):
-        for cable in cables:
-            if fuse.discharge_a > cable.discharge_a * cable.runs:
-                found.append(
-                    f"ratings: the {fuse.discharge_a:g} A fuse is above the cable's "
-                    f"{cable.discharge_a * cable.runs:g} A ({cable.runs} run(s), {cable.table}, "
-                    f"{cable.temperature_c:g} degC): fit a smaller fuse, a thicker cable or a second run"
-                )
-    if not cables or not any(r.part == "fuse" for r in pack.ratings):
-        found.append("ratings: expected at least a fuse and a cable")
-    return found
-
-
-def _derating_problems(pack: GuardedPack) -> list[str]:
-    found = []
-    for name, points in pack.derating:
-        if [p.at for p in points] != sorted({p.at for p in points}):
-            found.append(f"derating.{name}: expected points in rising order of `at`, none twice")
-    for name, row_name in (
-        ("charge_by_temperature", "charge_under_temperature"),
-        ("charge_by_temperature", "charge_over_temperature"),
-    ):
-        row, points = pack.limits.get(row_name), getattr(pack.derating, name)
-        end = points[0] if "under" in row_name else points[-1]
-        if (
-            row
-            and row.limit is not None
-            and (end.allow_a != 0 or (end.at - row.limit) * DIAGNOSES[row_name].beyond > 0)
-        ):
-            found.append(f"derating.{name}: expected 0 A at or inside the {row_name} limit of {row.limit:g} degC")
-    for name, points in pack.derating:
-        scale = 10 if name.endswith("temperature") else 1000
-        for a, b in pairwise(points):
-            if abs((b.at - a.at) * scale * (b.allow_a - a.allow_a) * 1000) >= 1 << 30:
-                found.append(f"derating.{name}: from {a.at:g} to {b.at:g} is too long and steep for the node's "
-                             "integers; expected a point between")
-    silent = pack.limits.get("gateway_silent")
-    for key, charging in (("allow_charge_a", True), ("allow_discharge_a", False)):
-        most, part = pack.continuous_a(charging)
-        if silent and (getattr(silent, key) or 0) > most:
-            found.append(f"limits.gateway_silent.{key}: {getattr(silent, key):g} A is above the {part}'s {most:g} A")
-    if pack.heater and not pack.heater.on_below_c < pack.heater.off_above_c < pack.heater.hottest_c:
-        found.append("heater: expected on_below_c < off_above_c < hottest_c")
-    return found

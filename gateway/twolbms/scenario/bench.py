@@ -16,12 +16,34 @@ from twolbms.build.codec import crc_table, snake
 from twolbms.config.pack import GuardedPack
 from twolbms.files import data_path
 from twolbms.scenario.model import Request, Set
-from twolbms.sim.plant_packets import Reading
+from twolbms.sim.plant_packets import (
+    ARMING_HELD,
+    CHARGER_PRESENT,
+    CLEAR_PRESSED,
+    ESTOP_CLOSED,
+    FEEDBACK_BROKEN,
+    HEATER_ON,
+    INTERLOCK_CLOSED,
+    LEAK,
+    MEMORY_BAD,
+    MONITOR_SOUND,
+    SMOKE,
+    WAKE_KEY,
+    Reading,
+)
 
 GATEWAY = 0x80
 CAN_ID_MASK = 0x1FFFFF00
 _CRC = crc_table()
 CanFrame = tuple[int, bytes]
+
+# What a step may set: its key, the bench's value, and counts in one unit of the key.
+_MEASURED = (("current_a", "current_ma", 1000), ("pack_v", "pack_mv", 1000), ("link_v", "link_mv", 1000),
+             ("second_a", "second_ma", 1000), ("supply_v", "supply_mv", 1000),
+             ("insulation_kohm", "insulation_kohm", 1), ("humidity_percent", "humidity_percent", 1))
+_SWITCHES = (("conversions", "running"), ("interlock", "closed"), ("arming", "on"), ("charger", "on"),
+             ("emergency_stop", "pressed"), ("smoke", "on"), ("leak", "on"), ("clear_button", "pressed"), ("key", "on"),
+             ("monitor", "answers"), ("monitor_configuration", "sound"), ("short_circuit", "on"), ("memory", "sound"))
 
 
 @cache
@@ -57,10 +79,28 @@ class Bench:
     interlock: bool = True
     arming: bool = False
     charger: bool = False
+    emergency_stop: bool = False
+    smoke: bool = False
+    leak: bool = False
+    clear_button: bool = False
+    key: bool = False
+    heater_feedback: str = "follows"
+    second_ma: int | str | None = "follows"
+    supply_mv: int | None = 12_000
+    insulation_kohm: int | None = 2_000
+    humidity_percent: int | None = 45
+    monitor: bool = True
+    monitor_configuration: bool = True
+    short_circuit: bool = False
+    open_wires: int = 0
+    memory: bool = True
+    restarts: int = 0
+    wear_percent: int = 0
     gateway: str = "alive"
     balancing_allowed: bool = False
     outputs: int = 0
     scan: int = 1
+    monitor_age: int = 0
     _beat: int = 0
     _request: int = 0
     _number: int = 0
@@ -76,18 +116,15 @@ class Bench:
         """Takes over what a step sets."""
         _spread(self.cells_mv, change.cells_v, change.cell_v, 1000)
         _spread(self.temperatures_dc, change.temperatures_c, change.temperature_c, 10)
-        for name in ("current", "pack", "link"):
-            value = getattr(change, f"{name}_a" if name == "current" else f"{name}_v")
-            if value is not None:
-                setattr(
-                    self,
-                    f"{name}_ma" if name == "current" else f"{name}_mv",
-                    None if value == "missing" else value if isinstance(value, str) else round(value * 1000),
-                )
-        for name in ("feedback", "gateway", "balancing_allowed"):
+        for key, name, counts in _MEASURED:
+            if (value := getattr(change, key)) is not None:
+                setattr(self, name,
+                        None if value == "missing" else value if isinstance(value, str) else round(value * counts))
+        for name in ("feedback", "gateway", "balancing_allowed", "heater_feedback", "open_wires", "restarts",
+                     "wear_percent"):
             if (value := getattr(change, name)) is not None:
                 setattr(self, name, value)
-        for name, good in (("conversions", "running"), ("interlock", "closed"), ("arming", "on"), ("charger", "on")):
+        for name, good in _SWITCHES:
             if (value := getattr(change, name)) is not None:
                 setattr(self, name, value == good)
         if change.request:
@@ -97,12 +134,14 @@ class Bench:
 
     def reading(self, time_ms: int) -> Reading:
         """What the node measures in the cycle at `time_ms`."""
-        if self.conversions:
+        if self.conversions and self.monitor:
             self.scan = self.scan + 1 & 0xFFFF
+        self.monitor_age = 0 if self.monitor else self.monitor_age + 1
         total = sum(mv or 0 for mv in self.cells_mv)
         pack_mv = total if self.pack_mv == "sum" else self.pack_mv
         link_mv = (total if self.outputs & 7 else 0) if self.link_mv == "follows" else self.link_mv
-        assert not isinstance(pack_mv, str) and not isinstance(link_mv, str)
+        second_ma = self.current_ma if self.second_ma == "follows" else self.second_ma
+        assert not isinstance(pack_mv, str) and not isinstance(link_mv, str) and not isinstance(second_ma, str)
         return Reading(
             time_ms=time_ms & 0x3FFFFFFF,
             scan=self.scan,
@@ -112,13 +151,28 @@ class Bench:
             current_ma=self.current_ma,
             cells_mv=tuple(self.cells_mv),
             temps_dc=tuple(self.temperatures_dc),
+            second_ma=second_ma,
+            supply_mv=self.supply_mv,
+            insulation_kohm=self.insulation_kohm,
+            humidity_percent=self.humidity_percent,
+            monitor_age=self.monitor_age,
+            open_wires=self.open_wires,
+            monitor_trips=int(self.short_circuit),
+            restarts=self.restarts,
+            wear_percent=self.wear_percent,
         )
 
     def _flags(self) -> int:
         measured = {"follows": self.outputs & 15, "all_open": 0, "all_closed": 15, "unknown": self.outputs & 15}[
             self.feedback
         ]
-        return measured | self.interlock << 4 | self.arming << 5 | self.charger << 6 | (self.feedback == "unknown") << 7
+        if self.heater_feedback != "follows":
+            measured = measured & ~HEATER_ON | (HEATER_ON if self.heater_feedback == "on" else 0)
+        inputs = ((INTERLOCK_CLOSED, self.interlock), (ARMING_HELD, self.arming), (CHARGER_PRESENT, self.charger),
+                  (FEEDBACK_BROKEN, self.feedback == "unknown"), (ESTOP_CLOSED, not self.emergency_stop),
+                  (SMOKE, self.smoke), (LEAK, self.leak), (CLEAR_PRESSED, self.clear_button), (WAKE_KEY, self.key),
+                  (MONITOR_SOUND, self.monitor_configuration), (MEMORY_BAD, not self.memory))
+        return measured | sum(bit for bit, on in inputs if on)
 
     def frames(self, elapsed_ms: int) -> Iterator[CanFrame]:
         """What the gateway sends in this cycle."""
@@ -153,7 +207,7 @@ class Bench:
             "RequestLimit": limits[request.limit] if request.limit else 63,
             "BalancingAsked": {"on": 1, "off": 0, None: 3}[request.balancing],
         }
-        for _ in range(request.times if request.ask in ("close", "clear") else 1):
+        for _ in range(request.times if request.ask in ("close", "clear", "service") else 1):
             self._request = (self._request + 1) % 15
             can_id, data = self._frame("NodeRequest", self.node, self._request, raw)
             yield can_id, data[:7] + bytes((data[7] ^ request.damaged,))

@@ -19,6 +19,8 @@ OUTPUT_BITS = (
     ("discharge", 2, "closed", "open"),
     ("precharge", 4, "closed", "open"),
     ("heater", 8, "on", "off"),
+    ("asleep", 16, "on", "off"),
+    ("light", 32, "on", "off"),
 )
 
 

@@ -79,13 +79,54 @@ class Set(StrictModel):
     interlock: OpenClosed | None = Field(default=None, description="The interlock loop")
     arming: OnOff | None = Field(default=None, description="The arming input")
     charger: OnOff | None = Field(default=None, description="Charger voltage present on the link")
+    emergency_stop: Literal["pressed", "released"] | None = Field(default=None, description="The emergency stop")
+    smoke: OnOff | None = Field(default=None, description="The smoke detector")
+    leak: OnOff | None = Field(default=None, description="The leak detector")
+    clear_button: Literal["pressed", "released"] | None = Field(
+        default=None, description="The clear button at the node"
+    )
+    key: OnOff | None = Field(default=None, description="The key that wakes the node")
+    heater_feedback: Literal["follows", "on", "off"] | None = Field(
+        default=None, description="Feedback of the heater relay; follows: the command one cycle later"
+    )
+    second_a: Ampere | Literal["follows"] | Missing | None = Field(
+        default=None, description="Second current sensor; follows: the first (at start)"
+    )
+    supply_v: Annotated[float, Field(strict=False, ge=0, le=65)] | Missing | None = Field(
+        default=None, description="The node's own supply, 12 V at start"
+    )
+    insulation_kohm: Annotated[float, Field(strict=False, ge=0, le=65000)] | Missing | None = Field(
+        default=None, description="Resistance from the pack to its enclosure, 2,000 kOhm at start"
+    )
+    humidity_percent: Annotated[int, Field(ge=0, le=100)] | Missing | None = Field(
+        default=None, description="Humidity in the enclosure, 45 at start"
+    )
+    monitor: Literal["answers", "silent"] | None = Field(
+        default=None, description="Whether the cell monitor answers on its bus; silent: its values stay as they were"
+    )
+    monitor_configuration: Literal["sound", "lost"] | None = Field(
+        default=None, description="Whether the cell monitor reads back the limits it was given"
+    )
+    short_circuit: OnOff | None = Field(default=None, description="The cell monitor says it has cut a short circuit")
+    open_wires: Annotated[int, Field(ge=0, le=128)] | None = Field(
+        default=None, description="Sense wires the cell monitor has found open"
+    )
+    memory: Literal["sound", "bad"] | None = Field(
+        default=None, description="The node's configuration and fault memory"
+    )
+    restarts: Annotated[int, Field(ge=0, le=255)] | None = Field(
+        default=None, description="Restarts of the node without a healthy minute in between"
+    )
+    wear_percent: Annotated[int, Field(ge=0, le=255)] | None = Field(
+        default=None, description="Share of the outputs' life that earlier lives of the node have used"
+    )
     gateway: Literal["alive", "silent", "frozen"] | None = Field(
         default=None, description="Heartbeats every 250 ms; frozen: the same frame again and again"
     )
     balancing_allowed: bool | None = Field(default=None, description="What the heartbeat says about balancing")
     request: Request | None = Field(default=None, description="A request sent in this cycle")
     frame: RawFrame | None = Field(default=None, description="A raw frame sent in this cycle")
-    pause_ms: Annotated[int, Field(ge=100, le=600000)] | None = Field(
+    pause_ms: Annotated[int, Field(ge=1, le=600000)] | None = Field(
         default=None, description="The node does not run for this long before this cycle"
     )
 
@@ -97,6 +138,8 @@ class Outputs(StrictModel):
     discharge: OpenClosed | None = Field(default=None, description="Discharge path")
     precharge: OpenClosed | None = Field(default=None, description="Precharge path")
     heater: OnOff | None = Field(default=None, description="Heater relay")
+    asleep: OnOff | None = Field(default=None, description="The node has put itself to sleep")
+    light: OnOff | None = Field(default=None, description="The status light")
 
 
 class Allowed(StrictModel):
@@ -132,9 +175,9 @@ class Answer(StrictModel):
 class Expect(StrictModel):
     """What must hold after the cycle of this step."""
 
-    state: Literal["boot", "open", "precharge", "closed", "opening", "latched", "service"] | None = Field(
-        default=None, description="PackState.State"
-    )
+    state: (
+        Literal["boot", "open", "precharge", "closed", "opening", "latched", "service", "cooling", "asleep"] | None
+    ) = Field(default=None, description="PackState.State")
     outputs: Outputs | None = Field(default=None, description="Commanded outputs")
     allowance: Allowed | None = Field(default=None, description="PackAllowance")
     faults: Faults | None = Field(default=None, description="NodeFaults, tier by tier")

@@ -68,7 +68,7 @@ def play(scenario: Scenario, pack: GuardedPack, node: TestedNode, keep_log: bool
                 _cycle(bench, seen, node, scenario.clock_ms, now, played, keep_log)
                 now += CYCLE_MS
             pause = step.set.pause_ms if step.set else None
-            now += pause // CYCLE_MS * CYCLE_MS if pause else 0
+            now += pause or 0
             if step.set:
                 bench.apply(step.set)
             _cycle(bench, seen, node, scenario.clock_ms, now, played, keep_log)

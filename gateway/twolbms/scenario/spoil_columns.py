@@ -29,21 +29,30 @@ _SCALARS: dict[str, tuple[str, int]] = {
     "SILENT_CHARGE_MA": ("gateway_silent", WIRE_MA), "SILENT_DISCHARGE_MA": ("gateway_silent", WIRE_MA),
     "RISE_MA_PER_CYCLE": ("rise", 1),
     "PRECHARGE_CYCLES": ("precharge", 1), "PRECHARGE_DIFFERENCE_MV": ("precharge", 1),
-    "PRECHARGE_CURRENT_MA": ("precharge", 1),
+    "PRECHARGE_CURRENT_MA": ("precharge", 1), "PRECHARGE_TRIES": ("precharge", 1),
+    "PRECHARGE_COOL_CYCLES": ("precharge", 1), "WELD_WAIT_CYCLES": ("weld", 1),
     "BREAK_MAX_MA": ("break_hold", 1), "BREAK_HOLD_CYCLES": ("break_hold", 1),
     "HEATER_ON_BELOW_DC": ("heater", 1), "HEATER_OFF_ABOVE_DC": ("heater", 1), "HEATER_HOTTEST_DC": ("heater", 1),
     "HEATER_CELL_FLOOR_MV": ("heater", 1), "HEATER_MAX_ON_CYCLES": ("heater", 1), "HEATER_REST_CYCLES": ("heater", 1),
+    "HEATER_CHECK_CYCLES": ("heater_watch", 1), "HEATER_RISE_DC": ("heater_watch", 1),
+    "HEATER_STUCK_RISE_DC": ("heater_watch", 1), "HEATER_W": ("heater_budget", 1),
+    "HEATER_BUDGET_J": ("heater_budget", 30), "HEATER_MA": ("contactor_welded", 1),
+    "SLEEP_AFTER_CYCLES": ("sleep", 1), "WAKE_EVERY_CYCLES": ("sleep", 1), "BALANCE_BUDGET_CYCLES": ("balancing", 1),
     "BALANCE_START_MV": ("balancing", 1), "BALANCE_SPREAD_MV": ("balancing", 1), "BALANCE_HOTTEST_DC": ("balancing", 1),
 }
 _LINES = ("CHARGE_BY_TEMPERATURE", "DISCHARGE_BY_TEMPERATURE", "CHARGE_BY_CELL_VOLTAGE", "DISCHARGE_BY_CELL_VOLTAGE")
 _SWITCHES = {"COMMON": "cell_over_voltage", "CLOSE_ALONE": "closing", "HEATER": "heater", "BALANCING": "balancing"}
-_ONE_EVENT = {"precharge_failed", "break_overload"}  # true for a single cycle, after the outputs have opened
+_COUNTED_ELSEWHERE = {
+    "BALANCE_BUDGET_CYCLES": "one cycle in four hours of bleeding: tests/firmware/test_balance.py counts it",
+}
+_ONE_EVENT = {"precharge_failed", "break_overload", "contactor_welded"}  # true only after the outputs have opened
 _COLD, _SILENT = DIAGNOSES["charge_under_temperature"].number, DIAGNOSES["gateway_silent"].number
 # The charge row that looks at the same sensors as a discharge row.
 _CHARGE_TWIN = {DIAGNOSES["discharge_over_temperature"].number: DIAGNOSES["charge_over_temperature"].number,
                 DIAGNOSES["discharge_under_temperature"].number: _COLD}
 _FALLS_TO_ZERO = {
     "stale_reading": "the age falls to 0 with the first new conversion: no reading lies between clear and trip",
+    "monitor_communication": "the age falls to 0 with the first answer: no reading lies between clear and trip",
     "gateway_silent": "the silence falls to 0 with the first heartbeat: no reading lies between clear and limit",
 }
 
@@ -102,10 +111,14 @@ def _why_not(limits: SimpleNamespace, n: int, column: str, step: int) -> str | N
     trip, clear = limits.TRIP[n], limits.CLEAR[n]
     if column in _TIERS and abs(getattr(limits, column)[n]) == NEVER:
         return f"the pack has no {column.lower()} tier here"
+    if all(abs(getattr(limits, tier)[n]) == NEVER for tier in _TIERS):
+        return "the row is not fitted in this pack"
+    if column == "DELAY" and name == "cycle_overrun" and step < 0:
+        return "a late cycle counts as two at least: its time is 1, then 3"
     if column == "HOLD" and abs(trip) == NEVER:
         return "no trip, so nothing is held"
     if column == "CLEAR":
-        if name in _FALLS_TO_ZERO:
+        if name in _FALLS_TO_ZERO and not (name == "monitor_communication" and step < 0):
             return _FALLS_TO_ZERO[name]
         if clear == trip and step * sign > 0:
             return "clear equals trip: a count beyond it has tripped and cannot clear"
@@ -121,6 +134,10 @@ def _row_flag(limits: SimpleNamespace, n: int, column: str) -> Spoil:
         reason = "the row does not latch, so there is nothing to clear"
     elif column == "AFTER_REQUEST" and name in _ONE_EVENT:
         reason = "the outputs have opened before the row trips"
+    elif column == "AFTER_REQUEST" and name == "deep_discharge" and limits.COMMON:
+        reason = "cell_under_voltage has opened everything before"
+    elif column == "AFTER_REQUEST" and not limits.TRIP_BLOCKS[n]:
+        reason = "the row's trip opens nothing"
     return _spoil(limits, name, f"{name} {column.lower()} {value} -> {1 - value}",
                   _replaced(limits, column, n, 1 - value), reason)
 
@@ -170,6 +187,9 @@ def _scalar(limits: SimpleNamespace, name: str, rule: str, step: int) -> Iterato
     reason = None
     if part in ("HEATER", "BALANCE") and not getattr(limits, "HEATER" if part == "HEATER" else "BALANCING"):
         reason = f"the pack has no {'heater' if part == 'HEATER' else 'balancing'}"
+    reason = reason or _COUNTED_ELSEWHERE.get(name)
+    if name == "HEATER_MA" and value == 0:
+        reason = "no heater draws through the shunt of this pack"
     for change in (step, -step):
         below = "a current below 0 A is told as 0 A" if value + change < 0 and name.startswith("SILENT") else None
         yield _spoil(limits, rule, f"{name.lower()} {value} -> {value + change}", ((name, value + change),),
@@ -179,6 +199,8 @@ def _scalar(limits: SimpleNamespace, name: str, rule: str, step: int) -> Iterato
 def _switch(limits: SimpleNamespace, name: str, rule: str) -> Spoil:
     value = getattr(limits, name)
     reason = "trip_blocks of every row say both already" if name == "COMMON" and value else None
+    if name == "HEATER" and not value:
+        reason = "without a heater its budget is 0 J: nothing is ever heated"
     return _spoil(limits, rule, f"{name.lower()} {value} -> {1 - value}", ((name, 1 - value),), reason)
 
 

@@ -16,16 +16,27 @@ TIME_WRAP_MS = 1 << 30
 
 CHARGE_CLOSED, DISCHARGE_CLOSED, PRECHARGE_CLOSED, HEATER_ON = 1, 2, 4, 8
 INTERLOCK_CLOSED, ARMING_HELD, CHARGER_PRESENT, FEEDBACK_BROKEN = 16, 32, 64, 128
+ESTOP_CLOSED, SMOKE, LEAK, CLEAR_PRESSED, WAKE_KEY = 256, 512, 1024, 2048, 4096
+MONITOR_SOUND, MEMORY_BAD = 8192, 16384
 """Bits of a reading's `flags`; the first four are also those of an output."""
+ASLEEP, LIGHT_ON = 16, 32
+"""More bits of an output: the node has put itself to sleep; its status light is lit."""
+HEALTHY = INTERLOCK_CLOSED | ESTOP_CLOSED | MONITOR_SOUND
 
 _HEAD = struct.Struct("<BBH")
-_READING = struct.Struct("<IHHiiiBB")
+_READING = struct.Struct("<IHHiiiiHHBBBBBBBB")
 _ABSENT_16 = -0x8000
+_ABSENT_U16, _ABSENT_U8 = 0xFFFF, 0xFF
 _LENGTHS = {READING: range(_READING.size, _READING.size + 2 * 2 * 128 + 1), OUTPUT: (17,), HELLO: (3,), FRAME: (12,)}
 
 
 class Reading(NamedTuple):
-    """Integer readings of one moment; None where a sensor is missing. mV, mA, 0.1 °C, ms (wrapping at 2^30)."""
+    """Integer readings of one moment; None where a sensor is missing. mV, mA, 0.1 °C, ms (wrapping at 2^30).
+
+    `second_ma` is the second current sensor; `monitor_age` counts cycles since the cell monitor last answered;
+    `monitor_trips` are its own trips (bit 0: short circuit), `restarts` those without a healthy minute in between,
+    `wear_percent` what earlier lives of the node have taken from the outputs' life.
+    """
 
     time_ms: int
     scan: int
@@ -35,14 +46,28 @@ class Reading(NamedTuple):
     current_ma: int | None
     cells_mv: tuple[int | None, ...]
     temps_dc: tuple[int | None, ...]
+    second_ma: int | None = None
+    supply_mv: int | None = None
+    insulation_kohm: int | None = None
+    humidity_percent: int | None = None
+    monitor_age: int = 0
+    open_wires: int = 0
+    monitor_trips: int = 0
+    restarts: int = 0
+    wear_percent: int = 0
 
     def packet(self) -> bytes:
         """The READING packet; values beyond their field are held at its ends."""
         wide = [NOT_AVAILABLE if v is None else max(NOT_AVAILABLE + 1, min((1 << 28) - 1, v))
-                for v in (self.pack_mv, self.link_mv, self.current_ma)]
+                for v in (self.pack_mv, self.link_mv, self.current_ma, self.second_ma)]
         narrow = [_ABSENT_16 if v is None else max(_ABSENT_16 + 1, min(0x7FFF, v))
                   for v in (*self.cells_mv, *self.temps_dc)]
-        head = _READING.pack(self.time_ms, self.scan, self.flags, *wide, len(self.cells_mv), len(self.temps_dc))
+        more = [_ABSENT_U16 if v is None else max(0, min(_ABSENT_U16 - 1, v))
+                for v in (self.supply_mv, self.insulation_kohm)]
+        humidity = _ABSENT_U8 if self.humidity_percent is None else self.humidity_percent
+        head = _READING.pack(self.time_ms, self.scan, self.flags, *wide, *more, humidity, min(255, self.monitor_age),
+                             self.open_wires, self.monitor_trips, self.restarts, self.wear_percent,
+                             len(self.cells_mv), len(self.temps_dc))
         return packet(READING, head + struct.pack(f"<{len(narrow)}h", *narrow))
 
 
@@ -82,13 +107,16 @@ def frame_packet(can_id: int, data: bytes) -> bytes:
 
 def parse_reading(payload: bytes) -> Reading:
     """The payload of a READING packet; ValueError when its length is not that of its cells and sensors."""
-    time_ms, scan, flags, pack_mv, link_mv, current_ma, cells, sensors = _READING.unpack_from(payload)
+    (time_ms, scan, flags, pack_mv, link_mv, current_ma, second_ma, supply_mv, insulation_kohm, humidity, age, wires,
+     trips, restarts, wear, cells, sensors) = _READING.unpack_from(payload)
     if len(payload) != _READING.size + 2 * (cells + sensors):
         raise ValueError(f"reading of {len(payload)} bytes: expected {cells} cells and {sensors} sensors")
     narrow = tuple(None if value == _ABSENT_16 else value
                    for value in struct.unpack_from(f"<{cells + sensors}h", payload, _READING.size))
     return Reading(time_ms, scan, flags, _known(pack_mv), _known(link_mv), _known(current_ma),
-                   narrow[:cells], narrow[cells:])
+                   narrow[:cells], narrow[cells:], _known(second_ma), None if supply_mv == _ABSENT_U16 else supply_mv,
+                   None if insulation_kohm == _ABSENT_U16 else insulation_kohm,
+                   None if humidity == _ABSENT_U8 else humidity, age, wires, trips, restarts, wear)
 
 
 def _known(value: int) -> int | None:

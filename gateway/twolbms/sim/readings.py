@@ -14,12 +14,18 @@ from twolbms.sim.plant_packets import (
     ARMING_HELD,
     CHARGE_CLOSED,
     CHARGER_PRESENT,
+    CLEAR_PRESSED,
     DISCHARGE_CLOSED,
+    ESTOP_CLOSED,
     FEEDBACK_BROKEN,
     HEATER_ON,
     INTERLOCK_CLOSED,
+    LEAK,
+    MONITOR_SOUND,
     PRECHARGE_CLOSED,
+    SMOKE,
     TIME_WRAP_MS,
+    WAKE_KEY,
     Reading,
 )
 
@@ -38,6 +44,7 @@ class Noise:
     pack_mv: float = 5.0
     link_mv: float = 10.0
     current_ma: float = 30.0
+    second_ma: float = 60.0
 
 
 @dataclass(slots=True)
@@ -60,6 +67,19 @@ class SensorFaults:
     feedback_broken: bool = False
     interlock_open: bool = False
     arming_held: bool = False
+    estop_pressed: bool = False
+    smoke: bool = False
+    leak: bool = False
+    clear_pressed: bool = False
+    wake_key: bool = False
+    second_offset_ma: int = 0
+    supply_mv: int | None = 12_000
+    insulation_kohm: int | None = 2_000
+    humidity_percent: int | None = 45
+    monitor_age: int = 0
+    open_wires: int = 0
+    short_circuit: bool = False
+    monitor_sound: bool = True
 
 
 def sensor_cells(cells: int, sensors: int) -> tuple[int, ...]:
@@ -104,12 +124,15 @@ class Instruments:
         pack_mv = self._noisy(plant.voltage_v * 1000, noise.pack_mv)
         link_mv = self._noisy(plant.bar_v * 1000, noise.link_mv)
         current_ma = self._noisy(plant.current_a * 1000, noise.current_ma) + faults.current_offset_ma
+        second_ma = self._noisy(plant.current_a * 1000, noise.second_ma) + faults.second_offset_ma
         return Reading(
             time_ms % TIME_WRAP_MS, self._scans, self._flags(charger_present),
             None if faults.pack_voltage_missing else pack_mv, None if faults.link_voltage_missing else link_mv,
             None if faults.current_missing else current_ma,
             _shown(self._cells_mv, faults.cell_offset_mv, faults.cells_missing),
-            _shown(self._sensors_dc, faults.sensor_offset_dc, faults.sensors_missing))
+            _shown(self._sensors_dc, faults.sensor_offset_dc, faults.sensors_missing), second_ma, faults.supply_mv,
+            faults.insulation_kohm, faults.humidity_percent, faults.monitor_age, faults.open_wires,
+            int(faults.short_circuit))
 
     def _flags(self, charger_present: bool) -> int:
         faults, stuck = self.faults, self.faults.feedback_stuck
@@ -118,6 +141,10 @@ class Instruments:
         flags |= 0 if faults.interlock_open else INTERLOCK_CLOSED
         flags |= ARMING_HELD if faults.arming_held else 0
         flags |= CHARGER_PRESENT if charger_present else 0
+        for bit, on in ((ESTOP_CLOSED, not faults.estop_pressed), (SMOKE, faults.smoke), (LEAK, faults.leak),
+                        (CLEAR_PRESSED, faults.clear_pressed), (WAKE_KEY, faults.wake_key),
+                        (MONITOR_SOUND, faults.monitor_sound)):
+            flags |= bit if on else 0
         return flags | (FEEDBACK_BROKEN if faults.feedback_broken else 0)
 
 

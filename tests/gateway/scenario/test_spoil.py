@@ -51,7 +51,8 @@ def test_every_trip_clear_and_delay_that_is_there_is_spoiled() -> None:
     excused = [s for pack in ("lfp_8s_320ah", "leaf_2013_14s") for s in all_of(pack) if s.reason]
     for s in excused:
         if s.what.split()[1] in ("trip", "delay", "hold") and "->" in s.what:
-            assert s.reason is not None and ("no trip" in s.reason or "nothing is held" in s.reason), s
+            assert s.reason is not None and any(
+                why in s.reason for why in ("no trip", "nothing is held", "not fitted", "a late cycle counts")), s
 
 
 def test_every_rule_still_stands_in_the_firmware() -> None:

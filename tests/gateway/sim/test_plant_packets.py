@@ -24,16 +24,21 @@ from twolbms.sim.plant_packets import (
 )
 
 READ = Reading(time_ms=0x01020304, scan=0x0506, flags=0x13, pack_mv=26464, link_mv=0, current_ma=-25370,
-               cells_mv=(3308, None), temps_dc=(-52,))
+               cells_mv=(3308, None), temps_dc=(-52,), second_ma=-25300, supply_mv=12000, insulation_kohm=None,
+               humidity_percent=45, monitor_age=3, open_wires=2, monitor_trips=1, restarts=4, wear_percent=7)
 READ_BYTES = bytes.fromhex(
-    "B5 52 1C 00  04 03 02 01  06 05  13 00  60 67 00 00  00 00 00 00  E6 9C FF FF  02 01  EC 0C  00 80  CC FF")
+    "B5 52 2A 00  04 03 02 01  06 05  13 00  60 67 00 00  00 00 00 00  E6 9C FF FF  2C 9D FF FF  E0 2E  FF FF  2D"
+    "03 02 01 04 07  02 01  EC 0C  00 80  CC FF")
 OUT = Output(0b1011, bytes((0x81, *bytes(15))))
 
 maybe = st.none() | st.integers(-0x7FFF, 0x7FFF)
+bytes_ = st.integers(0, 0xFF)
 wide = st.none() | st.integers(-(1 << 28) + 1, (1 << 28) - 1)
 readings = st.builds(
     Reading, st.integers(0, (1 << 30) - 1), st.integers(0, 0xFFFF), st.integers(0, 0xFF), wide, wide, wide,
-    st.lists(maybe, max_size=128).map(tuple), st.lists(maybe, max_size=40).map(tuple))
+    st.lists(maybe, max_size=128).map(tuple), st.lists(maybe, max_size=40).map(tuple), wide,
+    st.none() | st.integers(0, 0xFFFE), st.none() | st.integers(0, 0xFFFE), st.none() | st.integers(0, 100), bytes_,
+    bytes_, bytes_, bytes_, bytes_)
 
 
 def test_reading_bytes() -> None:

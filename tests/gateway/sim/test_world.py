@@ -113,6 +113,9 @@ def test_same_seed_same_world() -> None:
     assert story(1) == story(1) != story(2)
 
 
+SOUND = 0b0010_0001_0000_0000  # emergency stop released, the monitor's own limits read back
+
+
 @pytest.mark.parametrize(("changes", "field", "expected"), [
     ({"cells_missing": [0, 7]}, "cells_mv", lambda cells: cells[0] is cells[7] is None and None not in cells[1:7]),
     ({"sensors_missing": [1]}, "temps_dc", lambda sensors: sensors[1] is None),
@@ -125,16 +128,16 @@ def test_same_seed_same_world() -> None:
     ({"current_missing": True}, "current_ma", lambda current: current is None),
     ({"pack_voltage_missing": True}, "pack_mv", lambda pack: pack is None),
     ({"link_voltage_missing": True}, "link_mv", lambda link: link is None),
-    ({"charger_present": True}, "flags", lambda flags: flags == 0b0101_0000),
+    ({"charger_present": True}, "flags", lambda flags: flags == SOUND | 0b0101_0000),
     ({"charger_present": True, "charger_v": 27.0}, "link_mv", lambda link: link == pytest.approx(27_000, abs=60)),
-    ({"profile": 10}, "flags", lambda flags: flags == 0b0101_0000),
-    ({"profile": 10, "charger_present": None}, "flags", lambda flags: flags == 0b0101_0000),
-    ({"welded": ["charge"]}, "flags", lambda flags: flags == 0b0001_0001),
-    ({"heater_welded": True}, "flags", lambda flags: flags == 0b0001_1000),
-    ({"feedback_stuck": {"discharge": True}}, "flags", lambda flags: flags == 0b0001_0010),
-    ({"feedback_broken": True}, "flags", lambda flags: flags == 0b1001_0000),
-    ({"interlock_open": True}, "flags", lambda flags: flags == 0),
-    ({"arming_held": True}, "flags", lambda flags: flags == 0b0011_0000),
+    ({"profile": 10}, "flags", lambda flags: flags == SOUND | 0b0101_0000),
+    ({"profile": 10, "charger_present": None}, "flags", lambda flags: flags == SOUND | 0b0101_0000),
+    ({"welded": ["charge"]}, "flags", lambda flags: flags == SOUND | 0b0001_0001),
+    ({"heater_welded": True}, "flags", lambda flags: flags == SOUND | 0b0001_1000),
+    ({"feedback_stuck": {"discharge": True}}, "flags", lambda flags: flags == SOUND | 0b0001_0010),
+    ({"feedback_broken": True}, "flags", lambda flags: flags == SOUND | 0b1001_0000),
+    ({"interlock_open": True}, "flags", lambda flags: flags == SOUND),
+    ({"arming_held": True}, "flags", lambda flags: flags == SOUND | 0b0011_0000),
 ])
 def test_injected_fault_reaches_the_reading(changes: dict[str, Any], field: str, expected: Any) -> None:
     """Each fault that a story names is seen by the node, and only by that pack's."""
@@ -143,7 +146,7 @@ def test_injected_fault_reaches_the_reading(changes: dict[str, Any], field: str,
     world.step()
     assert expected(getattr(read(world, "house"), field))
     other = read(world, "leaf")
-    assert (None in other.cells_mv, other.flags) == (False, 0b0001_0000)
+    assert (None in other.cells_mv, other.flags) == (False, SOUND | 0b0001_0000)
 
 
 @pytest.mark.parametrize(("changes", "wanted_a", "flows_a"), [
