@@ -23,7 +23,7 @@ class SimulatedBoard:
         self.link = PlantLink(plant, number, limits.CELLS, limits.SENSORS)
         self.afe = SimulatedAfe(self.link)
         self.pins = SimulatedPins(self.link)
-        self.store = SimulatedStore(self.link)
+        self.store = SimulatedStore(self.link, limits)
         if bus:
             self.can = SlcanCan(bus)
             self.can.open()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from node.cycle import Node
 from node.measure import NA
+from store.faults import FaultMemory
 
 
 class FakeAfe:
@@ -48,7 +49,8 @@ class FakePins:
 def made(lfp: Any) -> Node:
     can = SimpleNamespace(dropped=0, state=1, tec=0, rec=0, bus_offs=0, sent=[], receive=lambda: False,
                           send=lambda can_id, d, latest=False: can.sent.append(can_id))
-    store = SimpleNamespace(bad=0, restarts=0, wear_ppm=0, read=lambda: None)
+    store = SimpleNamespace(bad=0, restarts=0, wear_ppm=0, read=lambda: None, attach=lambda protect: None,
+                            step=lambda values, known, minutes: None, faults=FaultMemory(lfp.SIGN))
     return Node(lfp, 1, FakeAfe(), FakePins(), can, store)
 
 

@@ -19,6 +19,7 @@ from twolbms.scenario.play import play_file
 
 HEAP = "96k"
 LEAST_FREE = 20 * 1024
+LEAST_LEFT = 12 * 1024  # with everything made: a save to flash is all that allocates afterwards, a few hundred bytes
 LARGEST = ("leaf_2013_14s", 96, 128)  # the largest pack of ours, then packs of that many cells
 
 FREE = """
@@ -74,7 +75,7 @@ def micropython() -> Runtime:
 
 @pytest.mark.parametrize("pack", LARGEST)
 def test_20_kib_of_96_stay_free(pack: str | int, compiled: Path, micropython: Runtime) -> None:
-    """After import as .mpy at least 20 KiB of a 96 KiB heap are free, and still are with the node made."""
+    """After import as .mpy at least 20 KiB of a 96 KiB heap are free, and 12 KiB with the node made."""
     name = pack if isinstance(pack, str) else f"wide_{pack}s"
     command = [micropython.program, "-X", f"heapsize={HEAP}", "-c", FREE.replace("PACK", name)]
     surroundings = {**os.environ, "MICROPYPATH": str(compiled)}
@@ -82,7 +83,7 @@ def test_20_kib_of_96_stay_free(pack: str | int, compiled: Path, micropython: Ru
     assert done.returncode == 0, done.stderr
     imported, ready = map(int, done.stdout.split())
     print(f"{name}: {imported} bytes free after import, {ready} with the node made, of {HEAP}")
-    assert imported >= LEAST_FREE and ready >= LEAST_FREE
+    assert imported >= LEAST_FREE and ready >= LEAST_LEFT
 
 
 WIDE = """

@@ -1,4 +1,6 @@
-"""A simulated store: what the plant says the node remembers of earlier lives."""
+"""A simulated store: a fault memory of this life, and what the plant says of earlier ones."""
+
+from store.faults import FaultMemory
 
 PPM_PERCENT = 10000
 
@@ -7,13 +9,20 @@ class SimulatedStore:
     """`bad` is 1 when configuration or fault memory is not sound; `restarts` counts those without a healthy minute;
     `wear_ppm` is the share of the outputs' life that earlier lives of the node have used."""
 
-    def __init__(self, link):
+    def __init__(self, link, limits):
         self.link = link
+        self.faults = FaultMemory(limits.SIGN)
         self.bad = 0
         self.restarts = 0
         self.wear_ppm = 0
+
+    def attach(self, protect):
+        self.faults.attach(protect.bits)
 
     def read(self):
         self.bad = self.link.reading[7] >> 6 & 1
         self.restarts = self.link.reading[32]
         self.wear_ppm = self.link.reading[33] * PPM_PERCENT
+
+    def step(self, values, known, minutes):
+        self.faults.follow(values, known, minutes)

@@ -49,10 +49,10 @@ class Contactor:
         self.mismatch = 0  # 1 while the feedback contradicts the command
         self.wear_ppm = 0  # share of the outputs' life used by opening under load
         self.charger = 0
+        self.tries = 0  # of the precharge, used up; a reset does not give them back
         self._time = 0
         self._grace = 0
         self._break = 0
-        self._tries = 0
         self._cool = 0
 
     def step(self, m, protect, feedback, feedback_known, periods, charger=0):
@@ -72,7 +72,7 @@ class Contactor:
         elif state == STATE_OPEN or state == STATE_LATCHED:
             self._rest(protect)
             if self.limits.CLOSE_ALONE and not self.open_requested and not protect.latched:
-                self.close(m, protect)
+                self.close(m, protect, self.tries)
         elif state == STATE_PRECHARGE:
             self._precharge(m, protect, periods)
         elif state == STATE_COOLING:
@@ -91,8 +91,8 @@ class Contactor:
             return BOTH
         return blocked
 
-    def close(self, m, protect):
-        """Starts closing. Returns ANSWER_ACCEPTED or why not."""
+    def close(self, m, protect, tries=0):
+        """Starts closing, with `tries` of the precharge used up already. Returns ANSWER_ACCEPTED or why not."""
         if self.paths or self.precharge or self.state == STATE_COOLING:
             return ANSWER_ACCEPTED
         if self.state == STATE_SERVICE or self.state == STATE_ASLEEP:
@@ -103,7 +103,7 @@ class Contactor:
             return ANSWER_LATCHED
         if self._may_close(protect) == 0:
             return ANSWER_CAUSE_PRESENT
-        self._tries = 0
+        self.tries = tries
         self._begin(m, protect)
         return ANSWER_ACCEPTED
 
@@ -165,7 +165,7 @@ class Contactor:
 
     def _close_paths(self, protect, mask):
         self.paths = self._may_close(protect) & mask
-        self.precharge = 0
+        self.precharge = self.tries = 0
         self._grace = self._break = 0
         self.state = STATE_CLOSED
 
@@ -208,11 +208,12 @@ class Contactor:
 
     def _fail(self, protect):
         """The link did not come up: another try when the resistor is cool, or the fault after the last one."""
-        self._tries += 1
+        self.tries += 1
         self._cool = self.limits.PRECHARGE_COOL_CYCLES
         self._rest(protect)
-        if self._tries >= self.limits.PRECHARGE_TRIES:
+        if self.tries >= self.limits.PRECHARGE_TRIES:
             self.precharge_failed = 1
+            self.tries = 0
         else:
             self.state = STATE_COOLING
 
@@ -240,7 +241,7 @@ class Contactor:
         self.state = STATE_CLOSED
         if more & DISCHARGE and self._differs(m):
             if m.known and self._cool == 0:
-                self._tries = 0
+                self.tries = 0
                 self._start_precharge()
         else:
             self.paths |= more

@@ -58,6 +58,15 @@ class Node:
         self._values = array("i", [0] * len(limits.TRIP))
         self._known = bytearray(len(limits.TRIP))
         self._last_ms = -1
+        self._resume()
+
+    def _resume(self):
+        """Takes up what earlier lives left: latched rows, a requested open, tries of the precharge, heat."""
+        store = self.store
+        store.attach(self.protect)
+        self.contactor.tries = store.faults.tries
+        self.contactor.open_requested = store.faults.open_requested
+        self.heat.resume(store.faults.heater_wh, store.faults.heater_j)
 
     def step(self, now_ms):
         """One cycle at `now_ms` (wrapping at 2^30)."""
@@ -91,7 +100,8 @@ class Node:
         self.balance.step(m, self.requests.balancing(), periods)
         self.panel.step(pins.clear_pressed, protect, contactor, periods)
         self._write()
-        # tell
+        # remember and tell
+        self.store.step(self._values, self._known, self.requests.minutes)
         self.allowance.step(m, protect, contactor, self.requests, periods)
         self.charge.step(m.current_ma if m.measured else NA, min(elapsed, _LONGEST_MS))
         self.report.step(m, protect, self.allowance, contactor, self.weld, self.heat, self.balance, self.charge,

@@ -29,6 +29,16 @@ class Heat:
         self._watched = 0
         self._watched_from_dc = NA
 
+    @property
+    def spent_j(self):
+        """Heat since the pack was last charged, J."""
+        return self._spent // 10
+
+    def resume(self, energy_wh, spent_j):
+        """Goes on from what an earlier life of the node had used."""
+        self.energy_wh = energy_wh & 0xFFFFFF
+        self._spent = spent_j * 10
+
     def step(self, m, measured_on, measured_known, paths, forbidden, periods):
         """One cycle; `measured_on` is the relay's feedback, `forbidden` is true where a rule or sleep forbids heat."""
         limits = self.limits

@@ -1,6 +1,7 @@
 """Says on CAN what the node knows: which frame in which cycle, spread so that the bus sees no burst."""
 
 from generated import codec
+from store.trips import COUNT, FIRST_MINUTES, LAST_MINUTES, NO_ROW
 
 from node.measure import NA
 
@@ -29,7 +30,8 @@ class Report:
         self._info_due = 4
         self.slot = self.trial = _NOT_AVAILABLE
         self.failed_updates = self.restarts = 0
-        self._state_seen = -1
+        self._page = 2
+        self._row = -1
 
     def _count(self, message):
         count = self._counters[message]
@@ -55,9 +57,7 @@ class Report:
                                    self.boot_id)
             self.can.send(codec.ID_NODE_CHARGE | self.node, self._d, True)
         if cycle % codec.CYCLES_NODE_HISTORY == 5:
-            codec.fill_node_history_2(self._d, self.node, self._count(_HISTORY), heat.energy_wh,
-                                      min(254, (store.wear_ppm + contactor.wear_ppm) // PPM_PERCENT))
-            self.can.send(codec.ID_NODE_HISTORY | self.node, self._d)
+            self._history(store, contactor, heat)
         self._bulk(m, cycle)
         self._info(cycle)
 
@@ -93,6 +93,29 @@ class Report:
             pins.interlock_closed, pins.armed, balance.active, pins.charger_present, weld.result,
             requests.last_refusal, contactor.open_reason, protect.longest_hold() * 100)
         self.can.send(codec.ID_PACK_STATE | self.node, self._d, True)
+
+    def _history(self, store, contactor, heat):
+        """One page a second: when a row tripped first, when last, and what heater and outputs have used."""
+        d = self._d
+        trips = store.faults.trips
+        self._page = page = self._page + 1 if self._page < 2 else 0
+        count = self._count(_HISTORY)
+        if page == 0:
+            self._row = trips.next(self._row)
+        row = self._row
+        if page == 2:
+            codec.fill_node_history_2(d, self.node, count, heat.energy_wh,
+                                      min(254, (store.wear_ppm + contactor.wear_ppm) // PPM_PERCENT))
+        elif row == NO_ROW:
+            if page == 0:
+                codec.fill_node_history_0(d, self.node, count, NA, 0, NA)
+            else:
+                codec.fill_node_history_1(d, self.node, count, NA, NA)
+        elif page == 0:
+            codec.fill_node_history_0(d, self.node, count, row, trips.get(row, COUNT), trips.get(row, FIRST_MINUTES))
+        else:
+            codec.fill_node_history_1(d, self.node, count, row, trips.get(row, LAST_MINUTES))
+        self.can.send(codec.ID_NODE_HISTORY | self.node, d)
 
     def _bulk(self, m, cycle):
         """Cell and sensor groups, each set spread evenly over its period."""

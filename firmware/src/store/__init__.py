@@ -1,0 +1,1 @@
+"""What a node still knows after a reset or a power cut: configuration, faults, and the wear of its outputs."""
