@@ -51,6 +51,10 @@ def energy_wh(pack: GuardedPack) -> float:
     return pack.cells.series * pack.cells.capacity_ah * NOMINAL_V[pack.chemistry]
 
 
+def _days(days: float) -> str:
+    return f"{days:,.0f}" if days >= 10 else f"{days:.1f}"
+
+
 def _pack_text(pack: GuardedPack) -> str:
     winter, full = pack.winter, energy_wh(pack)
     states = [("closed, no load", winter.node_w + winter.coil_w), ("open, awake", winter.node_w),
@@ -62,8 +66,8 @@ def _pack_text(pack: GuardedPack) -> str:
              "| state | draw | days from full | days from 20 % | days from under-voltage "
              f"({EMPTY_SHARE:.0%} left) |", "|---|---|---|---|---|"]
     for name, watts in states:
-        days = [full * share / watts / 24 for share in (1.0, 0.2, EMPTY_SHARE)]
-        lines.append(f"| {name} | {watts:.3g} W | " + " | ".join(f"{d:,.0f}" if d >= 10 else f"{d:.1f}" for d in days) + " |")
+        days = [_days(full * share / watts / 24) for share in (1.0, 0.2, EMPTY_SHARE)]
+        lines.append(f"| {name} | {watts:.3g} W | {' | '.join(days)} |")
     if pack.heater:
         lines += ["", f"The heater may spend {pack.heater.budget_wh:g} Wh without charging, "
                       f"{pack.heater.budget_wh / full:.0%} of the bank."]
