@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -39,6 +40,10 @@ class LinkCounters:
     skipped_bytes: int = 0
 
 
+MOST_LATER = 300
+"""Readings that wait for a node at most, 30 s of the story; a node that stands still for longer sees time leap."""
+
+
 class NodeLine:
     """The lockstep with one node, whatever connection it has now."""
 
@@ -47,7 +52,7 @@ class NodeLine:
         self.counters = LinkCounters()
         self.connection: _Connection | None = None
         self._waiting = False
-        self._newest: bytes | None = None
+        self._later: deque[bytes] = deque(maxlen=MOST_LATER)
 
     def begin(self, connection: _Connection) -> None:
         """A node has introduced itself; an older connection of the same number is cut."""
@@ -55,7 +60,8 @@ class NodeLine:
             self.connection.cut()
         self.connection = connection
         self.counters.connections += 1
-        self._waiting, self._newest = False, None
+        self._waiting = False
+        self._later.clear()
         self.end.drop_out()  # it has just booted
 
     def end_of(self, connection: _Connection) -> None:
@@ -65,17 +71,20 @@ class NodeLine:
             self.end.drop_out()
 
     def offer(self, packet: bytes) -> None:
-        """Gives the node a reading: at once, or in place of the one that waits for the last answer."""
+        """Gives the node a reading: at once, or after its answers to those before; the oldest of too many is lost.
+
+        A host that is slow for a moment is no late cycle of the node: it catches up, reading by reading.
+        """
         if self.connection is None:
             return
         if self._waiting:
             self.counters.late += 1
-            self._newest = packet
+            self._later.append(packet)
         else:
             self._send(self.connection, packet)
 
     def _send(self, connection: _Connection, packet: bytes) -> None:
-        self._waiting, self._newest = True, None
+        self._waiting = True
         self.counters.readings += 1
         connection.write(packet)
 
@@ -85,8 +94,8 @@ class NodeLine:
         self.counters.unasked += not self._waiting
         self._waiting = False
         self.end.command(output)
-        if self._newest is not None and self.connection is not None:
-            self._send(self.connection, self._newest)
+        if self._later and self.connection is not None:
+            self._send(self.connection, self._later.popleft())
 
 
 class PlantLink:

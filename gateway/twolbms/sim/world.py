@@ -100,7 +100,6 @@ class World:
                 due = (self.clock.mono_ns() - self._start_ns) // _CYCLE_NS - self.cycles
                 for _ in range(min(due, _CYCLES_AT_ONCE)):
                     self.step()
-                if due > 0:
                     self.offer_readings()
                 next_ns = self._start_ns + (self.cycles + 1) * _CYCLE_NS
                 await self.clock.sleep(max(0.0, (next_ns - self.clock.mono_ns()) / 1e9))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from twolbms.sim.plant_link import NodeLine, PlantLink
+from twolbms.sim.plant_link import MOST_LATER, NodeLine, PlantLink
 from twolbms.sim.plant_packets import HELLO, READING, Hello, Output, PacketReader, packet, parse_reading
 from twolbms.sim.plant_packets import Reading as PlantReading
 
@@ -97,22 +97,33 @@ def test_lockstep() -> None:
     with_link(story)
 
 
-def test_late_node_gets_the_newest() -> None:
-    """A node that was away for five cycles gets one reading, the newest, and no queue."""
+def test_late_node_catches_up() -> None:
+    """A node that was away for five cycles gets every reading, in order: a slow host is no late cycle of its own."""
     async def story(link: PlantLink, plant: Plant, port: int) -> None:
         node = await Node.join(port)
         await until(lambda: link.connected(1))
         for number in range(6):
             link.offer(1, reading(number))
         assert await node.time_ms() == 0
-        node.writer.write(ON.packet())
-        assert await node.time_ms() == 5
-        node.writer.write(ON.packet())
-        await until(lambda: len(plant.commands) == 3)
-        link.offer(1, reading(6))
-        assert await node.time_ms() == 6
+        for number in range(1, 6):
+            node.writer.write(ON.packet())
+            assert await node.time_ms() == number
         counters = link.lines[1].counters
-        assert (counters.readings, counters.outputs, counters.late) == (3, 2, 5)
+        assert (counters.readings, counters.outputs, counters.late) == (6, 5, 5)
+
+    with_link(story)
+
+
+def test_a_node_that_stands_still_sees_time_leap() -> None:
+    """Of too many readings the oldest are lost, as on a board whose cycle hangs."""
+    async def story(link: PlantLink, plant: Plant, port: int) -> None:
+        node = await Node.join(port)
+        await until(lambda: link.connected(1))
+        for number in range(MOST_LATER + 6):
+            link.offer(1, reading(number))
+        assert await node.time_ms() == 0
+        node.writer.write(ON.packet())
+        assert await node.time_ms() == 6
 
     with_link(story)
 
