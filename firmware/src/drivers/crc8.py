@@ -1,0 +1,64 @@
+"""CRC-8 of TI's cell monitors: x8 + x2 + x + 1, start 0, not reflected; and the unpacking of what came with it.
+
+On MicroPython the loop is viper code, compiled where it runs (see pec15.py); the plain function gives the same.
+"""
+
+
+def _table():
+    """The remainder of each byte."""
+    table = bytearray(256)
+    for value in range(256):
+        rest = value
+        for _ in range(8):
+            rest = rest << 1 ^ (0x107 if rest & 0x80 else 0)
+        table[value] = rest
+    return table
+
+
+TABLE = _table()
+
+
+def crc8(data, start, count):
+    """The CRC of data[start:start + count]."""
+    rest = 0
+    for i in range(start, start + count):
+        rest = TABLE[rest ^ data[i]]
+    return rest
+
+
+def unpack_plain(raw, count, rest, data):
+    """Copies `count` bytes out of `raw`, where each is followed by its check, into `data`; 1 when every check fits.
+
+    The first check goes on from `rest`, each other one covers its own byte alone.
+    """
+    good = 1
+    for i in range(count):
+        data[i] = value = raw[2 * i]
+        if TABLE[rest ^ value] != raw[2 * i + 1]:
+            good = 0
+        rest = 0
+    return good
+
+
+_VIPER = """
+@micropython.viper
+def unpack(raw: ptr8, count: int, rest: int, data: ptr8) -> int:
+    table = ptr8(TABLE)
+    good = 1
+    for i in range(count):
+        value = raw[2 * i]
+        data[i] = value
+        if table[rest ^ value] != raw[2 * i + 1]:
+            good = 0
+        rest = 0
+    return good
+"""
+
+try:
+    _names = {"TABLE": TABLE}
+    exec(_VIPER, _names)
+    unpack = _names["unpack"]
+    VIPER = True
+except (NameError, SyntaxError):  # CPython knows no viper; a MicroPython without native code refuses it
+    unpack = unpack_plain
+    VIPER = False
