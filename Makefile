@@ -3,13 +3,14 @@
 # make check    what a reviewer runs: lint, types, generated files, rules, spoiled limits, heap-locked firmware
 # make generate write every generated file
 # make bench    figures as ratios against peers, also in build/bench.json
+# make firmware build every board's firmware, check that it fits, print the sizes
 # make servers  build and fetch the real servers the tests can use
 # make clean    remove what the other targets made
 
 PYTHON := .venv/bin/python
 export PYTHON
 
-.PHONY: demo test check generate bench servers clean
+.PHONY: demo test check generate bench firmware servers clean
 
 demo: .venv/ready-run
 	@$(PYTHON) -m twolbms demo
@@ -31,6 +32,9 @@ generate: .venv/ready-dev
 bench: .venv/ready-dev
 	@$(PYTHON) tests/bench/all.py
 
+firmware: .venv/ready-firmware
+	@tools/platformio run -e nucleo_g474re -e pico_mcp2515 -e qemu
+
 servers: .venv/ready-dev
 	@$(PYTHON) tools/servers
 
@@ -40,6 +44,9 @@ clean:
 
 .venv/ready-run: pyproject.toml tools/setup
 	@tools/setup run
+
+.venv/ready-firmware: pyproject.toml tools/setup
+	@tools/setup firmware
 
 .venv/ready-dev: pyproject.toml tools/setup
 	@tools/setup dev

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from servers.recipes import find_influxd, find_victoria_metrics
+from servers.recipes import find_emulated_board, find_influxd, find_victoria_metrics
 from twolbms.build.micropython import Runtime, RuntimeMissing, find_runtime
 
 
@@ -34,7 +34,7 @@ def _find_micropython32() -> Runtime | None:
 FINDERS: dict[str, Callable[[], Any]] = {
     "reference": _find_reference,
     "micropython32": _find_micropython32,
-    "qemu": lambda: shutil.which("qemu-system-arm"),
+    "qemu": find_emulated_board,
     "influxd": find_influxd,
     "victoriametrics": find_victoria_metrics,
     "uml": lambda: shutil.which("linux.uml"),

@@ -1,7 +1,7 @@
 """Gets the real servers that tests talk to, once a machine, into the user's cache, without root.
 
-InfluxDB 2 is built from its Go module because no package registry carries it; VictoriaMetrics comes from Debian.
-It knows no test.
+InfluxDB 2 is built from its Go module because no package registry carries it; VictoriaMetrics comes from Debian, and
+so does the source of the emulated board's firmware. It knows no test.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 from typing import IO
 
+from twolbms.build.emulated_board import BoardMissing, find_board
 from twolbms.build.micropython import cache_folder
 
 INFLUXD_VERSION = "2.7.12"
@@ -48,6 +49,22 @@ def get_influxd() -> Path:
 def get_victoria_metrics() -> Path:
     """`find_victoria_metrics`, fetched first when there is none. Raises RecipeFailed."""
     return find_victoria_metrics() or _fetch_victoria_metrics()
+
+
+def find_emulated_board() -> Path | None:
+    """The emulated board's firmware at hand, when there is an emulator to run it."""
+    try:
+        return find_board(build=False)
+    except BoardMissing:
+        return None
+
+
+def get_emulated_board() -> Path:
+    """`find_emulated_board`, built first when there is none. Raises RecipeFailed."""
+    try:
+        return find_board()
+    except BoardMissing as error:
+        raise RecipeFailed(str(error)) from error
 
 
 def _influxd_home() -> Path:

@@ -159,7 +159,7 @@ def save_config(memory, config):
     if not (record.write(data) and record.write(data) and record.read() == data):
         return False
     memory.faults.life.doubt = False
-    saved = memory.save() and memory.save()  # both copies, so that none is left that was damaged
+    saved = memory.save()
     memory.back_up()
     return saved
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def fetch_32_bit(attempts: int = 3) -> Runtime:
     for attempt in range(attempts):
         if attempt:
             time.sleep(2.0 * attempt)
-        for way in (_fetch_pinned, _fetch_by_index):
+        for way in (fetch_pinned, _fetch_by_index):
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
             try:
@@ -152,10 +153,10 @@ def debian_archive(apt: Path = APT_SOURCES) -> str:
     return archives[0].rstrip("/")
 
 
-def _fetch_pinned(work: Path) -> None:
-    """The exact files, each checked against its hash: needs no package index."""
+def fetch_pinned(work: Path, files: Iterable[tuple[str, str]] = _PINNED) -> None:
+    """The exact `files` (path below the mirror, SHA-256), each checked against its hash: needs no package index."""
     mirror = debian_archive()
-    for path, sha256 in _PINNED:
+    for path, sha256 in files:
         _run(
             [
                 "/usr/lib/apt/apt-helper",

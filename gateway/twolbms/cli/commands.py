@@ -35,6 +35,8 @@ COMMANDS: dict[str, Entry] = {
                     "any time range of a journal as CSV or Parquet", "Data"),
     "influx": Entry("twolbms.cli.influx", "influx_command",
                     "set up, check and query an InfluxDB", "Data"),
+    "node": Entry("twolbms.cli.node", "node_command",
+                  "build a node's firmware and put it there, over USB or CAN", "Make"),
     "generate": Entry("twolbms.cli.generate", "generate_command",
                       "a node's code from node.dbc and a pack's YAML", "Make"),
     "schema": Entry("twolbms.cli.schema", "schema_command",

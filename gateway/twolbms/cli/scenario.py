@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from twolbms.build.image import BuildError
 from twolbms.build.micropython import RuntimeMissing
 from twolbms.cli.errors import BAD_INPUT, DIFFERS, FINE
 from twolbms.config.errors import ConfigError
@@ -16,8 +17,9 @@ from twolbms.scenario.play import Played, play_file
 
 @click.command("scenario")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--on", "runtime", type=click.Choice(["cpython", "micropython"]), default="cpython", show_default=True,
-              help="What runs the firmware; MicroPython runs with its heap locked.")
+@click.option("--on", "runtime", type=click.Choice(["cpython", "micropython", "qemu"]), default="cpython",
+              show_default=True,
+              help="What runs the firmware; MicroPython, in qemu on a Cortex-M3, runs with its heap locked.")
 @click.option("--frames", is_flag=True, help="Print every frame the node sends, cycle by cycle.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def scenario_command(files: tuple[Path, ...], runtime: str, frames: bool, as_json: bool) -> int:
@@ -38,7 +40,7 @@ def scenario_command(files: tuple[Path, ...], runtime: str, frames: bool, as_jso
 def _play(file: Path, runtime: str, frames: bool) -> dict[str, Any]:
     try:
         played = play_file(file, runtime, keep_log=frames)
-    except (ConfigError, RuntimeMissing) as error:
+    except (BuildError, ConfigError, RuntimeMissing) as error:
         told = {"file": str(file), "status": BAD_INPUT}
         if isinstance(error, ConfigError):
             return {**told, "error": str(error), "problems": error.as_json()["problems"]}

@@ -15,7 +15,7 @@ from cantools.database import Database
 from twolbms.build.codec import crc_table, snake
 from twolbms.config.pack import GuardedPack
 from twolbms.files import data_path
-from twolbms.scenario.model import Request, Set
+from twolbms.scenario.model import RawFrame, Request, Set
 from twolbms.sim.plant_packets import (
     ARMING_HELD,
     CHARGER_PRESENT,
@@ -129,8 +129,8 @@ class Bench:
                 setattr(self, name, value == good)
         if change.request:
             self._pending += self._requests(change.request)
-        if change.frame:
-            self._pending.append((change.frame.id, bytes.fromhex(change.frame.data)))
+        for frame in [change.frame] if isinstance(change.frame, RawFrame) else change.frame or ():
+            self._pending.append((frame.id, bytes.fromhex(frame.data)))
 
     def reading(self, time_ms: int) -> Reading:
         """What the node measures in the cycle at `time_ms`."""

@@ -125,7 +125,9 @@ class Set(StrictModel):
     )
     balancing_allowed: bool | None = Field(default=None, description="What the heartbeat says about balancing")
     request: Request | None = Field(default=None, description="A request sent in this cycle")
-    frame: RawFrame | None = Field(default=None, description="A raw frame sent in this cycle")
+    frame: RawFrame | Annotated[list[RawFrame], Field(min_length=1, max_length=8)] | None = Field(
+        default=None, description="A raw frame, or a list of up to eight, sent in this cycle"
+    )
     pause_ms: Annotated[int, Field(ge=1, le=600000)] | None = Field(
         default=None, description="The node does not run for this long before this cycle"
     )

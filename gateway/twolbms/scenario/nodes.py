@@ -1,22 +1,32 @@
-"""Where a scenario's node runs: in this process on CPython, or as MicroPython over a pipe with the heap locked."""
+"""Where a scenario's node runs: in this process on CPython, or on MicroPython with the heap locked, piped or emulated.
+
+On the emulated board it is as on a real one: compiled for its core, in a heap of 96 KiB, with native code.
+"""
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol
 
 from twolbms.build.columns import LimitImage, limit_image, limits_text
+from twolbms.build.emulator import BoardStopped, Emulator
+from twolbms.build.image import build_image, read_board
 from twolbms.build.micropython import find_runtime
 from twolbms.config.pack import GuardedPack
 from twolbms.files import data_path
 from twolbms.sim.plant_packets import FRAME, OUTPUT, PacketReader, Reading, frame_packet, parse_frame, parse_output
 
 HEAP = "192k"  # room to compile the sources; the chip loads .mpy into 96 KiB, which test_memory.py holds
+EMULATED = "qemu"
+"""The name of the emulated board, and of running on it."""
+_PATIENCE_S = 60.0  # with a node on the emulated board, which answers in milliseconds
 Frames = list[tuple[int, bytes]]
 
 
@@ -159,6 +169,55 @@ class MicroPythonNode:
         self._process.kill()
         self._process.communicate()
         self._folder.cleanup()
+
+
+class QemuNode:
+    """The firmware on the emulated Cortex-M3, a new board each time; its plant is lock-stepped over a UART."""
+
+    def __init__(self, pack: GuardedPack, number: int) -> None:
+        self._board = Emulator(emulated_files(limit_image(pack)))
+        self._reader = PacketReader()
+        try:
+            self._board.start(f"import app; app.run({number}, False)")
+        except BoardStopped as error:
+            self._board.close()
+            raise NodeDied(str(error)) from error
+
+    def cycle(self, frames: Iterable[tuple[int, bytes]], reading: Reading) -> CycleResult:
+        """One cycle over the UART."""
+        board = self._board
+        packets: list[tuple[int, bytes]] = []
+        try:
+            board.plant.sendall(b"".join(frame_packet(*f) for f in frames) + reading.packet())
+            while not packets or packets[-1][0] != OUTPUT:
+                ready = select.select([board.plant, board.console], [], [], _PATIENCE_S)[0]
+                data = board.plant.recv(65536) if board.plant in ready else b""
+                if not data:
+                    raise NodeDied(board.last_words())
+                packets += self._reader.feed(data)
+        except OSError as error:
+            raise NodeDied(board.last_words()) from error
+        return _result(packets)
+
+    def close(self) -> None:
+        """Ends the board."""
+        self._board.close()
+
+
+def emulated_files(limits: LimitImage) -> tuple[tuple[str, bytes], ...]:
+    """The application of the emulated board with these limits: (path, content) of its modules, compiled for its core.
+
+    Raises BuildError.
+    """
+    folders = (data_path("firmware", "boards", EMULATED), firmware_folder())
+    key = (limits_text(limits), folders)
+    if key not in _FILES:
+        # Under a name that fits every version file: a pack that is played may be anybody's.
+        _FILES[key] = build_image(read_board(EMULATED), replace(limits, pack="played"), sources=folders).files
+    return _FILES[key]
+
+
+_FILES: dict[tuple[str, tuple[Path, ...]], tuple[tuple[str, bytes], ...]] = {}
 
 
 def _result(packets: list[tuple[int, bytes]]) -> CycleResult:

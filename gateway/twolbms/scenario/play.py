@@ -17,7 +17,16 @@ from twolbms.scenario.bench import Bench, node_database
 from twolbms.scenario.check import flaws
 from twolbms.scenario.judge import Difference, Observer, differences
 from twolbms.scenario.model import Scenario
-from twolbms.scenario.nodes import CPythonNode, CycleResult, MicroPythonNode, NodeDied, TestedNode, limits_object
+from twolbms.scenario.nodes import (
+    EMULATED,
+    CPythonNode,
+    CycleResult,
+    MicroPythonNode,
+    NodeDied,
+    QemuNode,
+    TestedNode,
+    limits_object,
+)
 
 
 @dataclass
@@ -49,7 +58,9 @@ def load_scenario(path: Path) -> tuple[Scenario, GuardedPack]:
 
 
 def start_node(pack: GuardedPack, number: int, runtime: str) -> TestedNode:
-    """A node of `pack` on "cpython" or "micropython"."""
+    """A node of `pack` on "cpython", "micropython" or "qemu"."""
+    if runtime == EMULATED:
+        return QemuNode(pack, number)
     if runtime == "micropython":
         return MicroPythonNode(pack, number)
     return CPythonNode(limits_object(limit_image(pack)), number)
