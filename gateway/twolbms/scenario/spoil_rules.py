@@ -260,7 +260,7 @@ RULES: tuple[Rewrite, ...] = (
     Rewrite("precharge", "the next try comes while the resistor is hot", CONTACTOR,
             "elif self._cool > 0:", "elif False:"),
     Rewrite("precharge", "there is only one try", CONTACTOR,
-            "if self._tries >= self.limits.PRECHARGE_TRIES:", "if True:"),
+            "if self.tries >= self.limits.PRECHARGE_TRIES:", "if True:"),
     Rewrite("precharge", "an open request does not end the wait between tries", CONTACTOR,
             "if self._may_close(protect) == 0 or self.open_requested or not m.known:",
             "if self._may_close(protect) == 0 or not m.known:"),
@@ -348,6 +348,8 @@ def _take_over(module: ModuleType, fresh: dict[str, Any]) -> Iterator[tuple[Any,
             for attribute, method in list(vars(old).items()):
                 if isinstance(method, FunctionType):
                     yield from _swap(method, vars(new)[attribute])
+                elif isinstance(method, property) and isinstance(method.fget, FunctionType):
+                    yield from _swap(method.fget, vars(new)[attribute].fget)
         elif isinstance(old, int) and old != new:
             yield module, name, old
             setattr(module, name, new)
