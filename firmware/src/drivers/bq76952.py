@@ -20,17 +20,19 @@ are not looked for: one reads as no cell. FET status is what the drivers do; a F
 current through an open path.
 """
 
+import gc
+import sys
 import time
 
 from node.measure import NA
 
+import drivers
 from drivers.bq76952_balance import Balancer
 from drivers.bq76952_fets import Fets
-from drivers.bq76952_link import Link
-from drivers.bq76952_memory import ALARMS, OK, Settings
-from drivers.bq76952_start import (
+from drivers.bq76952_link import (
     ALARM,
     ALARM_BYTES,
+    ALARMS,
     ALL_OFF,
     BATTERY,
     BIG,
@@ -38,11 +40,12 @@ from drivers.bq76952_start import (
     STATUS_CONFIG,
     STATUS_POR,
     STATUS_WATCHDOG,
-    Startup,
+    Link,
 )
 from drivers.bq76952_watch import Watch
 from drivers.const import const
 
+OK = 0
 ERROR_CALIBRATION = 11  # gain or offset beyond the pack's bounds; the other errors stand in memory and start
 
 _OLDEST = const(1 << 20)
@@ -58,22 +61,39 @@ _COLDEST_DC = const(-400)  # what a thermistor can say; open and shorted ones li
 _HOTTEST_DC = const(1200)
 
 
+def _unload():
+    """Gives the memory of what only a start needs back, 9 KB; the next start loads it again."""
+    if sys.implementation.name == "micropython":
+        for name in ("drivers.bq76952_start", "drivers.bq76952_memory"):
+            sys.modules.pop(name, None)
+        if hasattr(drivers, "bq76952_start"):
+            del drivers.bq76952_start
+        if hasattr(drivers, "bq76952_memory"):
+            del drivers.bq76952_memory
+        gc.collect()
+
+
 class Bq76952:
     """`inputs`, `sensors` and `options` as Settings has them; m.link_mv is the PACK pin, or LD with `link_at_ld`.
 
     Besides the attributes of every front-end: `fets` as measured, if `fets_known`; `die_dc`; `bleeding`, a bit per
     cell that the chip says it balances, and `balance_refused` while that is less than was asked. `config_losses`,
-    `missed_trips`, `watchdog_trips` and `recoveries` count. `gain_ppm` and `offset_ma` are set before start().
+    `missed_trips`, `watchdog_trips` and `recoveries` count. `gain_ppm` and `offset_ma` are set before start(), which
+    leaves in `bad_address` where a setting did not take.
     """
 
     def __init__(self, i2c, inputs, sensors, shunt_micro_ohm, crc=True, address=0x08, link_at_ld=False, recovery=None,
                  clock=time, **options):
+        from drivers.bq76952_memory import Settings
+        settings = Settings(inputs, sensors, shunt_micro_ohm, **options)  # refuses what is no wiring
         self.link = Link(i2c, address, crc)
-        self.settings = Settings(inputs, sensors, shunt_micro_ohm, **options)
-        self.startup = Startup(self.link, self.settings, clock)
-        self.balancer = Balancer(self.link, self.settings.inputs)
-        self.watch = Watch(self.link, self.settings, self.balancer)
-        self.switches = Fets(self.link, self.settings)
+        self.inputs = settings.inputs
+        self.sensors = settings.sensors
+        self.shunt_micro_ohm = shunt_micro_ohm
+        self.options = options
+        self.balancer = Balancer(self.link, self.inputs)
+        self.watch = Watch(self.link, self.balancer)
+        self.switches = Fets(self.link, settings.predischarge)
         self.recovery = recovery
         self.clock = clock
         self.gain_ppm = self.offset_ma = 0
@@ -90,6 +110,9 @@ class Bq76952:
         self.balance_refused = False
         self.config_losses = self.missed_trips = self.watchdog_trips = self.recoveries = 0
         self.asleep = False
+        self.bad_address = 0
+        self._unit_ma = 10
+        self._watchdog = 0  # the chip's WD bit as start() found it
         self._spare = 1 if crc else 3  # what is read twice also differs where a scan falls between
         self._link_at = 0x26 if link_at_ld else 0x24  # in the big block
         self._fresh = False
@@ -105,19 +128,32 @@ class Bq76952:
         self._full_age = 0
         self.switches.reset(bool(limits.COMMON))
         self.balancer.reset()
-        self.watch.reset()
         if abs(self.offset_ma) > limits.CAL_CURRENT_MA_MAX or abs(self.gain_ppm) > limits.CAL_CURRENT_PPM_MAX:
             return ERROR_CALIBRATION
-        code = self.settings.plan(limits, self.gain_ppm)
-        if code == OK:
-            code = self.startup.run(limits)
-            if self.startup.short:
-                self.switches.short_circuit()
+        code = self._startup(limits)
+        _unload()
         if code == OK:
             self.config_ok = True
             self.comms_age = 0
             self._heard_ms = self.clock.ticks_ms()
         self._show()
+        return code
+
+    def _startup(self, limits):
+        from drivers.bq76952_memory import Settings
+        from drivers.bq76952_start import Startup
+        settings = Settings(self.inputs, self.sensors, self.shunt_micro_ohm, **self.options)
+        code = settings.plan(limits, self.gain_ppm)
+        if code != OK:
+            return code
+        self.watch.take(settings.items)
+        self._unit_ma = settings.unit_ma
+        startup = Startup(self.link, settings, self.watch, self.clock)
+        code = startup.run(limits)
+        self.bad_address = startup.bad_address
+        self._watchdog = startup.watchdog
+        if startup.short:
+            self.switches.short_circuit()
         return code
 
     def _show(self):
@@ -164,9 +200,9 @@ class Bq76952:
             self._lose()
 
     def _blank(self, m):
-        for i in range(len(self.settings.inputs)):
+        for i in range(len(self.inputs)):
             m.cell_mv[i] = NA
-        for i in range(len(self.settings.sensors)):
+        for i in range(len(self.sensors)):
             m.temp_dc[i] = NA
         m.pack_mv = m.link_mv = m.current_ma = self.die_dc = NA
 
@@ -221,15 +257,15 @@ class Bq76952:
         if not link.read(BATTERY, BIG):
             return False
         status = link.data[0]
-        if status & (STATUS_CONFIG | STATUS_POR) or status & STATUS_WATCHDOG & ~self.startup.watchdog:
+        if status & (STATUS_CONFIG | STATUS_POR) or status & STATUS_WATCHDOG & ~self._watchdog:
             self._lose()
             return False
-        inputs = self.settings.inputs
+        inputs = self.inputs
         for i in range(len(inputs)):
             m.cell_mv[i] = self._signed(2 * inputs[i])
         m.pack_mv = 10 * self._signed(0x22)
         m.link_mv = 10 * self._signed(self._link_at)
-        m.current_ma = self._signed(0x28) * self.settings.unit_ma + self.offset_ma
+        m.current_ma = self._signed(0x28) * self._unit_ma + self.offset_ma
         return True
 
     def _signed(self, at):
@@ -241,7 +277,7 @@ class Bq76952:
         if not self.link.read(_TEMPERATURES, _TEMPERATURE_BYTES):
             return False
         self.die_dc = self._signed(0) - 2732
-        sensors = self.settings.sensors
+        sensors = self.sensors
         for i in range(len(sensors)):
             dc = self._signed(2 + 2 * sensors[i]) - 2732
             m.temp_dc[i] = dc if _COLDEST_DC <= dc <= _HOTTEST_DC else NA

@@ -4,10 +4,11 @@ The chip closes again by itself when its own trip has gone. Here it does not: a 
 host's flags until the node has asked for it open and the chip's trip has gone; a short circuit until recover().
 """
 
-from drivers.bq76952_memory import CHARGE_CUTS, DISCHARGE_CUTS
-from drivers.bq76952_start import ALL_OFF, SHORTS, SHORTS_LATCHED
+from drivers.bq76952_link import ALL_OFF, SHORTS, SHORTS_LATCHED
 from drivers.const import const
 
+CHARGE_CUTS = (0x98, 0xD5, 0x56)  # trips A, B, C that open CHG; of A only this value and 0x18 act at once
+DISCHARGE_CUTS = (0xE4, 0xE6, 0xE2)
 CHARGE = 1
 DISCHARGE = 2
 PRECHARGE = 4
@@ -25,9 +26,9 @@ class Fets:
     `missed_trips` counts trips that had gone before they were read, `watchdog_trips` those of the host watchdog.
     """
 
-    def __init__(self, link, settings):
+    def __init__(self, link, predischarge):
         self.link = link
-        self.settings = settings
+        self.predischarge = predischarge
         self.hard_trip = 0
         self.measured = 0
         self.known = False
@@ -105,7 +106,7 @@ class Fets:
         Without `fit` settings nothing is allowed; what is not `visible` now is not widened.
         """
         asked = paths & 3
-        if precharge and self.settings.predischarge:
+        if precharge and self.predischarge:
             asked |= PRECHARGE
         self._held &= asked | self._cut
         allowed = asked & ~self._held
@@ -132,7 +133,7 @@ class Fets:
         if allowed & CHARGE:
             off &= 0x0B
         if allowed & DISCHARGE:
-            off &= 0x0C if self.settings.predischarge else 0x0E
+            off &= 0x0C if self.predischarge else 0x0E
         if allowed & PRECHARGE:
             off &= 0x0D
         link.out[2] = off

@@ -2,7 +2,8 @@
 
 With CRC each byte is checked. Without it every block is read twice and must agree, and a damaged command shows only
 in what it does. Transfers use `writeto`, whose result is how many bytes were acknowledged: a refused byte raises
-nothing, and `writeto_mem` would hide it (and takes memory on the RP2). Knows no meaning of a register.
+nothing, and `writeto_mem` would hide it (and takes memory on the RP2). Registers and bits that more than one file
+needs stand here; what follows from them does not.
 """
 
 from drivers.const import const
@@ -13,6 +14,21 @@ WINDOW_BYTES = const(36)
 _TRANSFER = const(0x60)
 _SIZES = (2, 6, 24, WINDOW_BYTES, 42)  # of reads
 _WRITES = (2, 3, 4)  # of writes in a cycle
+
+BATTERY = const(0x12)  # battery status, and the first byte of the big block
+BIG = const(42)  # up to and with the current
+STATUS_CONFIG = const(0x01)
+STATUS_POR = const(0x08)
+STATUS_WATCHDOG = const(0x10)
+ALARM = const(0x62)  # status, raw status, mask
+ALARM_BYTES = const(6)
+ALARMS = const(0xC082)  # the mask: trips A, trips B and C, full scan, voltage scan
+SCANS = const(0x82)
+ALL_OFF = const(0x0095)
+MANUFACTURING = const(0x0057)
+FET_EN = const(0x10)
+SHORTS = const(0x80)  # SCD in trips A
+SHORTS_LATCHED = const(0x40)  # SCDL in trips C
 
 NOT_READY = -1  # the window shows another code, or FF while the chip is busy
 DAMAGED = -2

@@ -13,23 +13,21 @@ but never outside what the parts bear. Its steps are coarse (50.6 mV, 2 mV acros
   temperatures: one degree beyond the trip, no more than a thermistor's own error: the chip acts at its threshold, the
     firmware only above, and both read the same sensor. Delays as for voltages, rounded up to seconds.
 A row that is not fitted enables nothing; cell voltages must be fitted. FET and die limits are the board's: our choice.
+Loaded for a start only.
 """
 
 import struct
-from array import array
 
+from drivers.bq76952_fets import CHARGE_CUTS, DISCHARGE_CUTS
+from drivers.bq76952_link import ALARMS
 from drivers.const import const
 
 OK = 0
 ERROR_TABLE = 1  # the cells or sensors are not those of the limits
 ERROR_RANGE = 2  # the chip, with this shunt, cannot watch this pack
 
-ALARMS = const(0xC082)  # of the alarms: trips A, trips B and C, full scan, voltage scan
-CHARGE_CUTS = (0x98, 0xD5, 0x56)  # trips A, B, C that open CHG; of A only this value and 0x18 act at once
-DISCHARGE_CUTS = (0xE4, 0xE6, 0xE2)
 BALANCE_S = 10  # balancing ends by itself this long after the last command
 WATCHDOG_S = 2  # FETs open this long after the last valid transfer
-BLOCK = const(32)
 
 CFETOFF, DFETOFF, ALERT, TS1, TS2, TS3, HDQ, DCHG, DDSG = range(9)  # pins that can carry a thermistor
 _CELL_THERMISTOR = const(0x07)  # 18 kohm pull-up, used for the cells
@@ -58,8 +56,8 @@ def _check_places(inputs, sensors, fet_sensor):
 class Settings:
     """`inputs[i]` is the chip's input of cell i, from 1; `sensors[i]` the pin of temperature i.
 
-    `pin_functions` are nine configuration bytes for pins without a sensor. `items` are (address, bytes) as written;
-    `blocks` the addresses of the 32-byte blocks that hold them all; `unit_ma` one count of current.
+    `pin_functions` are nine configuration bytes for pins without a sensor. `items` are (address, bytes) as written,
+    `unit_ma` is one count of current.
     """
 
     def __init__(self, inputs, sensors, shunt_micro_ohm, fet_sensor=None, predischarge=False, pin_functions=bytes(9),
@@ -76,13 +74,9 @@ class Settings:
         self.short_delay_us = short_delay_us
         self.unit_ma = 10
         self.items = []
-        self.blocks = ()
-        self._first = bytearray(1)  # of each block, in the two arrays below
-        self._place = bytearray(0)
-        self._value = bytearray(0)
 
     def plan(self, limits, gain_ppm=0):
-        """Fills `items` and `blocks`: OK or an ERROR_."""
+        """Fills `items`: OK or an ERROR_."""
         if len(self.inputs) != limits.CELLS or len(self.sensors) > limits.SENSORS:
             return ERROR_TABLE
         self.items = []
@@ -92,7 +86,6 @@ class Settings:
         if not good:
             return ERROR_RANGE
         self._fixed(limits, gain_ppm)
-        self._index()
         return OK
 
     def _put(self, address, *values):
@@ -200,31 +193,6 @@ class Settings:
         self._put(0x9308, 0x2D | (0x10 if self.predischarge else 0))
         self._put(0x9335, 0)  # only the host balances
         self._put(0x9339, BALANCE_S, (limits.CELLS + 1) // 2)
-
-    def _index(self):
-        """Blocks that cover all items, and where in them each byte stands."""
-        pairs = sorted([(address + n, data[n]) for address, data in self.items for n in range(len(data))])
-        blocks = []
-        first = bytearray(0)
-        self._place = bytearray(len(pairs))
-        self._value = bytearray(len(pairs))
-        for n in range(len(pairs)):
-            address, value = pairs[n]
-            if not blocks or address >= blocks[-1] + BLOCK:
-                blocks.append(address)
-                first.append(n)
-            self._place[n] = address - blocks[-1]
-            self._value[n] = value
-        first.append(len(pairs))
-        self.blocks = array("H", blocks)
-        self._first = first
-
-    def same(self, block, data):
-        """Whether what was read of a block, from data[2] on, is what was written. Takes no memory."""
-        for n in range(self._first[block], self._first[block + 1]):
-            if data[2 + self._place[n]] != self._value[n]:
-                return False
-        return True
 
 
 def outside(trip, step, most):

@@ -6,11 +6,26 @@ scan by direct commands only (subcommands in this time can end in the chip's own
 setting read back; FET_EN; cells against stack; alarms cleared. FET_EN comes after the settings, not before as in the
 maker's order: until then the chip is in its test mode, and no command can turn a FET on. The setting FET_INIT_OFF
 keeps the host's own flags at off when CONFIG_UPDATE is left. Where it fails it stops: a chip left in CONFIG_UPDATE
-holds its FETs off.
+holds its FETs off. Loaded for a start only.
 """
 
-from drivers.bq76952_link import WINDOW
-from drivers.bq76952_memory import ALARMS
+from drivers.bq76952_link import (
+    ALARM,
+    ALARM_BYTES,
+    ALARMS,
+    ALL_OFF,
+    BATTERY,
+    BIG,
+    FET_EN,
+    MANUFACTURING,
+    SCANS,
+    SHORTS,
+    SHORTS_LATCHED,
+    STATUS_CONFIG,
+    STATUS_POR,
+    STATUS_WATCHDOG,
+    WINDOW,
+)
 from drivers.const import const
 
 OK = 0
@@ -23,20 +38,7 @@ ERROR_READ_BACK = 8  # a setting did not take: see bad_address
 ERROR_CONVERSION = 9  # no full scan
 ERROR_PLAUSIBLE = 10  # cells and stack do not agree, or a connected cell is no cell
 
-ALL_OFF = const(0x0095)
-FETS = const(0x0F)
-BATTERY = const(0x12)  # battery status, and the first byte of the big block
-BIG = const(42)  # up to and with the current
-ALARM = const(0x62)
-ALARM_BYTES = const(6)
-SCANS = const(0x82)
-STATUS_CONFIG = const(0x01)
-STATUS_POR = const(0x08)
-STATUS_WATCHDOG = const(0x10)
-FET_EN = const(0x10)
-MANUFACTURING = const(0x0057)
-SHORTS = const(0x80)  # SCD in safety A
-SHORTS_LATCHED = const(0x40)  # SCDL in safety C
+_FETS = const(0x0F)
 _DEVICE = const(0x7695)
 _SPARE = const(20)  # transfers tried again in the whole start
 _CELL_TOLERANCE_MV = const(50)
@@ -51,9 +53,10 @@ class Startup:
     `short` tells that the chip had cut a short circuit before.
     """
 
-    def __init__(self, link, settings, clock):
+    def __init__(self, link, settings, watch, clock):
         self.link = link
         self.settings = settings
+        self.watch = watch
         self.clock = clock
         self.bad_address = 0
         self.watchdog = 0
@@ -110,7 +113,7 @@ class Startup:
         for _ in range(5):
             if not (self.link.command(ALL_OFF) and self._settle(ALL_OFF) and self.link.read(0x7E, 2)):
                 return ERROR_SILENT
-            if self.link.data[1] & FETS == 0:
+            if self.link.data[1] & _FETS == 0:
                 return OK
             self._wait(10)
         return ERROR_FETS
@@ -173,12 +176,12 @@ class Startup:
         return self.link.write(ALARM, 2)
 
     def _compare(self):
-        blocks = self.settings.blocks
+        blocks = self.watch.blocks
         for n in range(len(blocks)):
             self.bad_address = blocks[n]
             if self._ask(blocks[n]) != 32:
                 return ERROR_SILENT if self.link.failed else ERROR_READ_BACK
-            if not self.settings.same(n, self.link.data):
+            if not self.watch.same(n):
                 return ERROR_READ_BACK
         self.bad_address = 0x66
         if not self.link.read(ALARM, ALARM_BYTES):
@@ -214,7 +217,7 @@ class Startup:
         self._wait(10)
         if not self.link.read(0x7E, 2):
             return ERROR_SILENT
-        return ERROR_FETS if self.link.data[1] & FETS else OK
+        return ERROR_FETS if self.link.data[1] & _FETS else OK
 
     def _plausible(self, limits):
         """Each cell is a cell, and their sum is the stack within 50 mV a cell."""

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from drivers.bq76952 import Bq76952
+from drivers.bq76952_memory import Settings
 from drivers.i2c_bus import BusRecovery
 from generated import limits_lfp_8s_320ah
 from node.measure import NA
@@ -91,6 +92,14 @@ class Bench:
         self.mask = bytearray(16)
         for cell in cells:
             self.mask[cell >> 3] |= 1 << (cell & 7)
+
+    @property
+    def items(self) -> list[tuple[int, bytes]]:
+        """What a start writes, (address, bytes)."""
+        d = self.driver
+        settings = Settings(d.inputs, d.sensors, d.shunt_micro_ohm, **d.options)
+        assert settings.plan(self.limits, d.gain_ppm) == 0
+        return list(settings.items)
 
     @property
     def bled(self) -> set[int]:

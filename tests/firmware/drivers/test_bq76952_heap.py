@@ -270,3 +270,36 @@ def test_the_long_story_is_one(crc: bool) -> None:
     assert column[0] == {0, 1} and len(column[13]) >= 4 and {4, 2, 3, 0} <= {flags & 7 for flags in column[14]}
     assert {flags & 16 for flags in column[14]} == {0, 16} and 32 in {flags & 32 for flags in column[14]}
     assert max(column[15]) >= 2 and 1 in {counts & 15 for counts in column[18]}
+
+
+TWICE = """
+import gc
+import sys
+from drivers.bq76952 import Bq76952
+from generated import limits_lfp_8s_320ah as limits
+d = Bq76952(Wire(SAID), EIGHT, SENSORS, 250, clock=Clock(TIMES))
+for turn in range(2):
+    code = d.start(limits)
+    gc.collect()
+    loaded = [name for name in sys.modules if name in ("drivers.bq76952_start", "drivers.bq76952_memory")]
+    print(code, len(loaded), int(d.config_ok))
+    if turn == 0:
+        free = gc.mem_free()
+print(int(abs(gc.mem_free() - free) < 200), 0, 0)
+"""
+
+
+@pytest.mark.need("micropython32")
+def test_what_a_start_needs_is_not_kept(tmp_path: Path) -> None:
+    """On the chip the code of the start is given back, loaded again for the next one, and nothing leaks."""
+    tapes: list[Recorder] = []
+
+    def taped(bus: Any) -> Recorder:
+        tapes.append(Recorder(bus))
+        return tapes[0]
+    bench = Bench(i2c=taped, start=False)
+    tapes[0].listen(bench)
+    assert bench.driver.start(bench.limits) == bench.driver.start(bench.limits) == 0
+    script = WIRE + TWICE.replace("SAID", repr(tapes[0].said)).replace("EIGHT", repr(EIGHT)).replace(
+        "SENSORS", repr(SENSORS)).replace("TIMES", repr(tapes[0].times))
+    assert on_micropython(tmp_path, script) == [(0, 0, 1), (0, 0, 1), (1, 0, 0)]

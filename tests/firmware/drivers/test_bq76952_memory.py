@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import struct
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from drivers.bq76952_memory import (
-    ERROR_RANGE,
-    ERROR_TABLE,
-    OK,
-    Settings,
-    outside,
-)
+from drivers.bq76952_memory import ERROR_RANGE, ERROR_TABLE, OK, Settings, outside
+from drivers.bq76952_watch import Watch
 
 from firmware.drivers.bq76952_bench import EIGHT, NEVER, SENSORS, limits
 from twolbms.diagnoses import DIAGNOSES
@@ -67,6 +63,7 @@ def test_the_leaf_modules() -> None:
     assert (m[0x9278], m[0x9275]) == (83, 59)
     assert word(m, 0x9279) == (1000 + 5000 + 200) * 10 // 33 - 1  # 3.3 ms each, of which the chip counts two more
     assert (m[0x9280], m[0x9282], m[0x9284]) == (10, 18, 18)  # 80 A; 145 A would become 152, the outputs break 150
+    assert word(m, 0x9276) == 2047  # 7.2 s, more than the chip can wait
     assert m[0x9286] == 3  # 300 A are 75 mV, the step below is 60
     assert m[0x9262] == 0x72
     assert word(m, 0x9304) == 0b1001111111111111
@@ -113,6 +110,16 @@ def test_currents_lie_between_the_firmware_and_what_breaks(micro_ohm: int) -> No
     assert amperes[1] <= amperes[2]
     scd_mv = (10, 20, 40, 60, 80, 100, 125, 150, 175, 200, 250, 300, 350, 400, 450, 500)[m[0x9286]]
     assert 300 < scd_mv * 1000 / micro_ohm <= 600
+
+
+@pytest.mark.parametrize(("index", "mv"), list(enumerate(
+    (10, 20, 40, 60, 80, 100, 125, 150, 175, 200, 250, 300, 350, 400, 450, 500))))
+def test_short_circuit_thresholds(index: int, mv: int) -> None:
+    """The index of each threshold; a little less means the one below."""
+    rows = limits(TRIP={2: 40_000, 3: 40_000, 18: 60_000, 19: 60_000}, BREAK_MAX_MA=90_000)
+    assert written(rows, micro_ohm=100, short_ma=mv * 10_000)[0x9286] == index
+    if index:
+        assert written(rows, micro_ohm=100, short_ma=mv * 10_000 - 1)[0x9286] == index - 1
 
 
 def test_slow_rows_stand_in_for_peaks() -> None:
@@ -222,17 +229,19 @@ def test_every_written_byte_is_compared() -> None:
     """The blocks cover each byte that is written; a bit of any of them that differs is found, others do not matter."""
     settings = Settings(EIGHT, SENSORS, 250)
     settings.plan(limits())
+    window = bytearray(42)
+    watch = Watch(SimpleNamespace(data=window), None)
+    watch.take(settings.items)
     m = {address + n: value for address, data in settings.items for n, value in enumerate(data)}
     covered = set()
-    for block, start in enumerate(settings.blocks):
-        window = bytearray(36)
+    for block, start in enumerate(watch.blocks):
         for n in range(32):
             window[2 + n] = m.get(start + n, 0xA5)
-        assert settings.same(block, window)
+        assert watch.same(block)
         for n in range(32):
             for bit in range(8):
                 window[2 + n] ^= 1 << bit
-                if not settings.same(block, window):
+                if not watch.same(block):
                     covered.add((start + n, bit))
                 window[2 + n] ^= 1 << bit
     assert covered == {(address, bit) for address in m for bit in range(8)}

@@ -30,7 +30,7 @@ def test_the_order() -> None:
     assert log[0] == 0x0095 and 0x0001 in log[:enter] and 0x0095 in log[1:enter]
     assert all(code >= 0x9000 for code in log[enter + 1 : leave])
     after = log[leave + 1 :]
-    blocks = list(bench.driver.settings.blocks)
+    blocks = list(bench.driver.watch.blocks)
     assert after[: len(blocks)] == blocks
     assert after.count(0x0022) == 1 and after.index(0x0022) > after.index(0x0095) > len(blocks) - 1
     assert not {0x0096, 0x0097} & set(log)
@@ -111,9 +111,9 @@ def test_a_sealed_chip(security: int, code: int) -> None:
 
 def test_every_byte_that_does_not_take_is_found() -> None:
     """A byte of data memory that keeps another value ends the start at its block, FETs off, outputs never allowed."""
-    plan = Bench().driver.settings
+    items = Bench().items
     tried = 0
-    for address, data in plan.items:
+    for address, data in items:
         for n, value in enumerate(data):
             bench = Bench(start=False)
             bench.chip.advance_us(300_000)
@@ -125,7 +125,7 @@ def test_every_byte_that_does_not_take_is_found() -> None:
             if address + n == 0x926D:  # no alarm, no sign of a scan
                 assert code == start.ERROR_CONVERSION
             else:
-                assert code == start.ERROR_READ_BACK and 0 <= address + n - bench.driver.startup.bad_address < 32
+                assert code == start.ERROR_READ_BACK and 0 <= address + n - bench.driver.bad_address < 32
             bench.cycle(3, count=3)
             assert bench.chip.fets == 0 and not bench.driver.config_ok
     assert tried > 40
@@ -206,7 +206,7 @@ def test_a_pack_that_does_not_fit_touches_nothing() -> None:
 def test_one_damaged_transfer_anywhere_changes_nothing(crc: bool) -> None:
     """Whichever transfer of a start is not acknowledged, the start ends well, every setting as wanted."""
     total = Bench(crc).bus.transfers
-    wanted = dict(Bench(crc).driver.settings.items)
+    wanted = dict(Bench(crc).items)
     for number in range(0, total, 1 if crc else 4):
         bench = Bench(crc, start=False)
         bench.bus.fails = {number}
