@@ -11,11 +11,12 @@ import click
 from twolbms.build.image import BuildError
 from twolbms.build.micropython import RuntimeMissing
 from twolbms.cli.errors import BAD_INPUT, DIFFERS, FINE
+from twolbms.cli.scenario_from import PlayOrFrom
 from twolbms.config.errors import ConfigError
 from twolbms.scenario.play import Played, play_file
 
 
-@click.command("scenario")
+@click.command("scenario", cls=PlayOrFrom)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--on", "runtime", type=click.Choice(["cpython", "micropython", "qemu"]), default="cpython",
               show_default=True,
@@ -27,6 +28,8 @@ def scenario_command(files: tuple[Path, ...], runtime: str, frames: bool, as_jso
 
     Exit status 0: every expectation held. 1: one did not; the first difference is printed. 2: a file is wrong. Of
     several files the worst counts.
+
+    2lbms scenario from JOURNAL makes a scenario of a recording: see 2lbms scenario from --help.
     """
     told = [_play(file, runtime, frames) for file in files]
     if as_json:
