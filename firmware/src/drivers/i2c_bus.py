@@ -2,8 +2,8 @@
 
 It works on ready-made pins. Pins that belong to a hardware I2C are no outputs: `take` makes them open-drain outputs
 and `give` gives them back (bound once, by the board: `scl.init(Pin.OPEN_DRAIN, value=1)` …
-`scl.init(Pin.ALT_OPEN_DRAIN, alt=…)`). MicroPython's bit-banged I2C, which is all the G4 has, needs neither. A line SCL
-that is held low cannot be helped from here. Takes 0.2 ms and no memory.
+`scl.init(Pin.ALT_OPEN_DRAIN, alt=…)`). A bit-banged I2C needs neither. A line SCL that is held low cannot be helped
+from here. Takes 0.2 ms and no memory.
 """
 
 import time

@@ -1,14 +1,13 @@
-"""FETs and balancing by a BQ76952: what the node allows, what the chip cuts, what never closes by itself."""
+"""The FETs of a BQ76952: what the node allows is on, nothing else, and nothing closes by itself."""
 
 from __future__ import annotations
 
 import pytest
 
-from firmware.drivers.bq76952_bench import Bench, limits
+from firmware.drivers.bq76952_bench import Bench
 from twolbms.sim.chips.bq76952 import CHG, DSG, PDSG
 
 BOTH = pytest.mark.parametrize("crc", [True, False], ids=["crc", "plain"])
-SHORT, DISCHARGE, CHARGE, OVER, UNDER, HEAT = 1, 2, 4, 8, 16, 32
 
 
 @BOTH
