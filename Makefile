@@ -4,13 +4,14 @@
 # make generate write every generated file
 # make bench    figures as ratios against peers, also in build/bench.json
 # make firmware build every board's firmware, check that it fits, print the sizes
+# make node-proof  prove the node: scenarios three ways, oracle, mutants, reaction times, power cuts; prints tables
 # make servers  build and fetch the real servers the tests can use
 # make clean    remove what the other targets made
 
 PYTHON := .venv/bin/python
 export PYTHON
 
-.PHONY: demo test check generate bench firmware servers clean
+.PHONY: demo test check generate bench firmware node-proof servers clean
 
 demo: .venv/ready-run
 	@$(PYTHON) -m twolbms demo
@@ -34,6 +35,9 @@ bench: .venv/ready-dev
 
 firmware: .venv/ready-firmware
 	@tools/platformio run -e nucleo_g474re -e pico_mcp2515 -e qemu
+
+node-proof: .venv/ready-dev
+	@tools/node-proof
 
 servers: .venv/ready-dev
 	@$(PYTHON) tools/servers

@@ -276,7 +276,9 @@ def run(modules: Sequence[str], sample: int | None, seed: int, workers: int, roo
             return 2
         for line in report(verdicts, found, modules):
             tell(line)
-        tell(f"{len(verdicts)} mutants in {time.perf_counter() - begun:.0f} s; bound {BOUND_PERCENT:.0f} % a module")
+        killed, took_s = sum(1 for v in verdicts if v.noticed_by), time.perf_counter() - begun
+        tell(f"{len(verdicts)} mutants, {killed} killed ({percent(killed, len(verdicts)):.1f} %) in {took_s:.0f} s; "
+             f"bound {BOUND_PERCENT:.0f} % a module")
         return 0 if _holds(verdicts, found, modules) else 1
 
     return with_unit_tests(root, modules, then)

@@ -329,6 +329,11 @@ def broken(measured: Sequence[tuple[GuardedPack, Sequence[Reaction]]]) -> Iterat
         yield from (f"{pack.pack}: {line.diagnosis.name}: {line.broken}" for line in lines if line.broken)
 
 
+def stale(measured: Sequence[tuple[GuardedPack, Sequence[Reaction]]], path: Path) -> bool:
+    """Whether the page is another than these measurements give."""
+    return not path.is_file() or path.read_text(encoding="utf-8") != page(measured)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 1 when a bound is broken, or with --check the page is stale."""
     parser = argparse.ArgumentParser(prog="python -m twolbms.proof.reaction", description=__doc__)
@@ -336,11 +341,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args(arguments)
     measured = [reactions(name) for name in PACKS]
-    text = page(measured)
     faults = [f"BROKEN     {words}" for words in broken(measured)]
     if not options.check:
-        options.page.write_text(text, encoding="utf-8")
-    elif not options.page.is_file() or options.page.read_text(encoding="utf-8") != text:
+        options.page.write_text(page(measured), encoding="utf-8")
+    elif stale(measured, options.page):
         faults.append(f"stale: {options.page} (python -m twolbms.proof.reaction)")
     print("\n".join(faults) or f"{sum(len(lines) for _, lines in measured)} rows, every bound holds")
     return 1 if faults else 0

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from twolbms.config.pack import GuardedPack
 from twolbms.diagnoses import CYCLE_MS, DIAGNOSES
+from twolbms.scenario.bench import GATEWAY
 from twolbms.scenario.flow import step_text
 from twolbms.scenario.guessed import Guesses, merged
 from twolbms.scenario.judge import TIERS
@@ -62,7 +63,7 @@ def convert(told: Told, pack: GuardedPack, pack_name: str, source: Source) -> Co
                        gateway_changes(told, cycles, guesses), _pauses(cycles), _wakes(cycles, pack)))
     steps = list(_timed(cycles, lead, changes, _expectations(cycles, guesses)))
     if lead and not _fresh(cycles[0]):
-        steps = [*_lead_steps(cycles[0], changes.get(0, {})), *steps]
+        steps = [*_lead_steps(cycles, changes.get(0, {})), *steps]
     if len(steps) > 5000:
         raise Refused(f"{len(steps)} steps in {len(cycles) * CYCLE_MS // 1000} s; a scenario holds 5000: "
                       "choose a shorter range")
@@ -103,19 +104,23 @@ def _lead(cycles: Sequence[Cycle], told: Told) -> int:
         return int(first.value("PackValues", "Counter"))
     if not told.gateway_heard:
         return LEAD_CYCLES
-    beat = next((data[6] & 0x0F for cycle in cycles for can_id, data in cycle.sent if can_id & 0xFF == 0x80), 0)
+    beat = next((data[6] & 0x0F for cycle in cycles for can_id, data in cycle.sent if can_id & 0xFF == GATEWAY), 0)
     # the bench beats in cycles 0 and 3 of every five; the node takes the recorded beat only as the next one
     return next(lead for lead in range(LEAD_CYCLES, LEAD_CYCLES + 100)
                 if sum(1 for at in range(lead) if at % 5 in (0, 3)) % 15 == (beat - 1) % 15)
 
 
-def _lead_steps(first: Cycle, change: Change) -> Iterator[tuple[int, Change, Change, str | None]]:
+def _lead_steps(cycles: Sequence[Cycle], change: Change) -> Iterator[tuple[int, Change, Change, str | None]]:
     """Brings a fresh node to where the recording begins, as far as that goes."""
+    first = cycles[0]
     keep = ("cells_v", "temperatures_c", "pack_v")
     begin = {key: value for key, value in change.items() if key in keep and value != "missing"}
     yield 0, {**begin, "current_a": 0.0}, {}, "before the recording: the node boots"
     if first.value("PackState", "State") in ("closed", "opening", "precharge"):
-        yield _CLOSE_AT * CYCLE_MS, {"request": {"ask": "close"}}, {}, "the node was closed when the recording began"
+        counters = [data[6] & 0x0F for cycle in cycles for can_id, data in cycle.sent if can_id & 0xFF != GATEWAY]
+        times = 3 if counters[:1] == [2] else 2  # the node takes no request that has the counter of the last one
+        yield (_CLOSE_AT * CYCLE_MS, {"request": {"ask": "close", "times": times}}, {},
+               "the node was closed when the recording began")
 
 
 def _timed(cycles: Sequence[Cycle], lead: int, changes: Mapping[int, Change],
