@@ -43,12 +43,19 @@ def test_stays_awake_while_there_is_a_reason(lfp: Any, kept: str) -> None:
     """A charger, the key, charge current, cells that are not empty, or a closed discharge path."""
     rig = Rig(lfp)
     if kept == "current":
-        rig.m.current_ma = 1
+        rig.m.current_ma = 1000
     elif kept == "full":
         rig.state[UNDER_VOLTAGE] = 0
     elif kept == "closed":
         rig.contactor.paths = 3
     assert not rig.run(20_000, charger=kept == "charger", key=kept == "key")
+
+
+def test_an_offset_of_the_current_sensor_is_no_charger(lfp: Any) -> None:
+    """Just below 1 A is no reason to stay awake until the electronics have emptied the pack."""
+    rig = Rig(lfp)
+    rig.m.current_ma = 999
+    assert rig.run(6000)
 
 
 @pytest.mark.parametrize("by, patience", [("charger", 6000), ("key", 6000), ("timer", 600)])

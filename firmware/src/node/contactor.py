@@ -149,7 +149,8 @@ class Contactor:
         self._time = 0
 
     def _charger_waits(self, m, protect):
-        """A charger holds the link above the pack: its own current limit is the precharge of the charge path."""
+        """A charger holds the link above the pack, where precharge never ends: the charge path takes its place. What
+        rushes in is the charge of capacitors on the link; the outputs' short-circuit trip must let that pass."""
         return (self.charger and not self.limits.COMMON and m.link_mv > m.pack_mv
                 and self._may_close(protect) & CHARGE)
 

@@ -2,6 +2,8 @@
 
 from array import array
 
+from generated.codec import STATE_SERVICE
+
 from node.allowance import CHARGE, DISCHARGE, Allowance
 from node.balance import Balance
 from node.charge import Charge
@@ -95,9 +97,9 @@ class Node:
         self.power.step(m, protect, contactor, pins.charger_present, pins.wake, periods)
         closed = contactor.paths | contactor.precharge << 2
         self.weld.step(m, closed, pins.feedback, pins.feedback_known, periods)
-        self.heat.step(m, pins.heater_on, pins.feedback_known, closed,
-                       self.power.asleep or protect.state[HEATER_NO_RISE], periods)
-        self.balance.step(m, self.requests.balancing(), periods)
+        idle = self.power.asleep or contactor.state == STATE_SERVICE  # a person may have hands inside
+        self.heat.step(m, pins.heater_on, pins.feedback_known, closed, idle or protect.state[HEATER_NO_RISE], periods)
+        self.balance.step(m, self.requests.balancing() and not idle, periods)
         self.panel.step(pins.clear_pressed, protect, contactor, periods)
         self._write()
         # remember and tell

@@ -4,6 +4,8 @@ The heater goes first (its cell floor and its budget), then the outputs with the
 itself: asleep nothing is measured. A charger, the key or the timer wakes it, and it begins as after a boot: open.
 """
 
+from node.contactor import STILL_MA
+
 UNDER_VOLTAGE = 1
 DEEP_DISCHARGE = 17
 LOOK_CYCLES = 600  # after the timer has woken it the node looks for a charger this long
@@ -21,7 +23,7 @@ class Power:
     def step(self, m, protect, contactor, charger, key, periods):
         """Awake: goes to sleep when an empty pack has waited long enough for a charger."""
         empty = protect.state[UNDER_VOLTAGE] or protect.state[DEEP_DISCHARGE]
-        fed = charger or key or (m.known and m.current_ma > 0)
+        fed = charger or key or (m.known and m.current_ma >= STILL_MA)  # less may be the sensor's own offset
         if not empty or fed or contactor.paths & 2:
             self._time = 0
             if not empty:
