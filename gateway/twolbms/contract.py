@@ -15,10 +15,8 @@ from twolbms.files import data_path
 NODE_ID_MASK = 0x1FFFFF00  # the low byte is the node number
 FIRST_NODE, LAST_NODE = 1, 127
 GATEWAY_ADDRESS = 0x80
+GATEWAY_EPOCH_S = 1_577_836_800  # 2020-01-01T00:00Z, where GatewayHeartbeat.GatewayMinutes begins
 
-PROTECTED = ("PackValues", "PackAllowance", "PackState", "NodeFaults", "CellExtremes", "TempExtremes", "NodeCharge",
-             "NodeInfo", "NodeAnswer")
-BULK = ("CellVoltages", "CellTemperatures")
 
 
 def words(name: str) -> str:
@@ -27,10 +25,15 @@ def words(name: str) -> str:
 
 
 class Contract:
-    """The compiled messages, and the words for the numbers that their signals carry."""
+    """The compiled messages, and the words for the numbers that their signals carry.
+
+    `of_node` are the names of what a node sends, `protected` those of them with counter and CRC.
+    """
 
     def __init__(self, database: CompiledDatabase) -> None:
         self.database = database
+        self.of_node = tuple(name for name, message in database.messages.items() if message.senders == ("Node",))
+        self.protected = frozenset(name for name in self.of_node if "Crc8" in database.message(name).signals)
         self.states = self._choices("PackState", "State")
         self.reasons = self._choices("PackState", "OpenReason")
         self.answers = self._choices("NodeAnswer", "Answer")
@@ -50,8 +53,7 @@ class Contract:
         """The node number in an id that one of the node's messages has, None for any other id."""
         message = self.database.find(can_id, True)
         node = can_id & 0xFF
-        return node if message is not None and message.name in PROTECTED + BULK and FIRST_NODE <= node <= LAST_NODE \
-            else None
+        return node if message is not None and message.name in self.of_node and FIRST_NODE <= node <= LAST_NODE else None
 
     def _choices(self, message: str, signal: str) -> dict[int, str]:
         found = self.database.message(message).signals[signal]

@@ -15,7 +15,7 @@ from twolbms.battery.pack import Pack
 from twolbms.battery.requests import Authority, Ticket
 from twolbms.battery.setup import PackSetup, SiteSetup
 from twolbms.build.columns import limit_image
-from twolbms.contract import BULK, PROTECTED, Contract
+from twolbms.contract import GATEWAY_EPOCH_S, Contract
 from twolbms.diagnoses import DIAGNOSES
 from twolbms.receiving import BusReceiver
 from twolbms.recording import Recording, Sink
@@ -27,7 +27,6 @@ HEARTBEAT_EVERY_NS = NS // 4
 HOUSEKEEPING_EVERY_NS = NS
 BAD_FRAMES_TOLD_EVERY_NS = 60 * NS
 _STRANGER_NS = 30 * NS  # not heard for this long: no longer worth an alarm
-_GATEWAY_EPOCH_S = 1_577_836_800  # 2020-01-01T00:00Z, where GatewayHeartbeat.GatewayMinutes begins
 _MOST_MINUTES = 268_435_454
 ASKABLE = ("open", "close", "clear", "allowance", "confirm-open")
 
@@ -73,7 +72,7 @@ class Engine:
         self._next_bad_ns = now_ns + BAD_FRAMES_TOLD_EVERY_NS
 
     def _add(self, setup: PackSetup, contract: Contract, now_ns: int) -> None:
-        cycles = {name: contract.cycle_s(name) or 0.0 for name in PROTECTED + BULK}
+        cycles = {name: contract.cycle_s(name) or 0.0 for name in contract.of_node}
         words = NodeWords(cycles, contract.states, contract.reasons, contract.answers, contract.reset_causes)
         own_hash = limit_image(setup.type).hash32
         pack = Pack(setup, own_hash, words, self.recording, self.alarms, self.site.expire_s, now_ns)
@@ -113,7 +112,7 @@ class Engine:
             return []
         self._next_heartbeat_ns = max(self._next_heartbeat_ns + HEARTBEAT_EVERY_NS, now_ns)
         wall_ns = wall(now_ns, self.wall_offset_ns)
-        minutes = None if wall_ns is None else (wall_ns // NS - _GATEWAY_EPOCH_S) // 60
+        minutes = None if wall_ns is None else (wall_ns // NS - GATEWAY_EPOCH_S) // 60
         known = minutes if minutes is not None and 0 <= minutes <= _MOST_MINUTES else None
         signals: dict[str, int | float | str | None] = {"BalancingAllowed": "On", "GatewayMinutes": known}
         return [bus.heartbeat.frame(signals) for bus in self._buses.values() if bus.up is not False]

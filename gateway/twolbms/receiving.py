@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from twolbms.battery.latest import Values
-from twolbms.contract import BULK, PROTECTED, Contract
+from twolbms.contract import Contract
 from twolbms.decode import Refused
 from twolbms.wire import FRAME_LENGTH, Receiver, Verdict
 
@@ -56,10 +56,10 @@ class BusReceiver:
 
     def add_node(self, node: int, take: Take) -> None:
         """Frames of this node go to `take(message, values, now_ns)`."""
-        for name in PROTECTED + BULK:
+        for name in self.contract.of_node:
             message = self.contract.message(name)
             low = message.frame_id >> 8 & 0xFF
-            receiver = Receiver(low, node, message.cycle_time_s) if name in PROTECTED else None
+            receiver = Receiver(low, node, message.cycle_time_s) if name in self.contract.protected else None
             self._channels[message.frame_id | node] = _Channel(name, receiver, message.decode_values, take)
 
     def receive(self, can_id: int, extended: bool, data: bytes, now_ns: int) -> bool:

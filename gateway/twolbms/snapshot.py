@@ -49,7 +49,7 @@ def pack_picture(pack: Pack, now_ns: int, wall_offset_ns: int | None) -> Json:
         "open_reason": heard.word("OpenReason", now_ns), "last_refusal": heard.word("LastRefusal", now_ns),
         "hold_remaining_s": _round(state.signal("PackState", "HoldRemaining", now_ns)),
         "hash_ok": {"ok": True, "mismatch": False}.get(heard.info.hash_state),
-        "info": heard.info.shown(heard.words.reset_causes),
+        "info": heard.info.shown(heard.words.reset_causes), "history": heard.history.shown(),
         "requests": _requests(pack, now_ns),
     }
 

@@ -289,8 +289,8 @@ def test_counts_of_what_is_dropped() -> None:
     before = world.snapshot()["values"]["pack_voltage_v"]["value"]
     damaged = good._replace(data=good.data[:7] + bytes([good.data[7] ^ 1]))
     old = sealed(good.can_id, good.data, (good.data[6] & 0x0F) - 1 & 0x0F)
-    info = world.voice.frame("NodeInfo", {"InfoPage": 2})
-    page = info._replace(data=sealed(info.can_id, info.data[:6] + b"\x30\0", info.data[6] & 0x0F))
+    told = world.voice.frame("NodeHistory", {"HistoryPage": 2})
+    page = told._replace(data=sealed(told.can_id, told.data[:6] + b"\x30\0", told.data[6] & 0x0F))
     world.hear(damaged, good._replace(data=good.data[:7]), good._replace(data=old), good._replace(extended=False),
                BusFrame("can0", 0x123, False, b"\1"), BusFrame("can0", 0x18DA10F1, True, bytes(8)), page)
     bus = world.engine.snapshot(world.now_ns)["buses"]["can0"]

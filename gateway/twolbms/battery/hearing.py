@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from twolbms.battery.cells import GROUP, SENSOR_TOLERANCE_C, CellTable
 from twolbms.battery.charge import ChargeCount
 from twolbms.battery.faults import LATCHED_PAGE, Faults
+from twolbms.battery.history import History
 from twolbms.battery.info import NodeInfo
 from twolbms.battery.latest import NS, Latest, Values
 from twolbms.battery.news import News
@@ -49,6 +50,7 @@ class Hearing:
         self.faults = Faults(kind)
         self.fault_pages = Latest(cycles_s["NodeFaults"])
         self.info = NodeInfo(own_hash, cycles_s["NodeInfo"])
+        self.history = History()
         # No protection lets more flow than the trip for long; three times that also covers a short peak.
         self.charge = ChargeCount(3 * max(kind.limits[f"{way}_over_current"].trip or 0.0 for way in OUTPUTS))
         self.charge_frames = Latest(cycles_s["NodeCharge"])
@@ -68,7 +70,7 @@ class Hearing:
             "PackValues": self._values, "PackAllowance": self._allowance, "PackState": self._state,
             "NodeFaults": self._faults, "CellExtremes": self._extremes, "TempExtremes": self._temperatures,
             "NodeCharge": self._charge, "CellVoltages": self._cells, "CellTemperatures": self._sensors,
-            "NodeInfo": self._info,
+            "NodeInfo": self._info, "NodeHistory": self._history,
         }
 
     def take(self, message: str, values: Values, now_ns: int) -> None:
@@ -166,6 +168,9 @@ class Hearing:
         if self.info.take(values):
             self._booted(now_ns)
         self.urgent = True
+
+    def _history(self, values: Values, now_ns: int) -> None:
+        self.history.take(values)
 
     def _booted(self, now_ns: int) -> None:
         self.faults.forget()

@@ -58,6 +58,7 @@ class CompiledMessage:
     comment: str
     signals: Mapping[str, Signal]
     pages: tuple[Page, ...]
+    senders: tuple[str, ...]
     decode: Callable[[bytes], Values | Refused] = field(repr=False)
     decode_values: Callable[[bytes], ValuesOrNone | Refused] = field(repr=False)
 
@@ -84,6 +85,7 @@ def compile_message(message: CantoolsMessage) -> CompiledMessage:
         comment=message.comment or "",
         signals=signals,
         pages=tuple(_pages(message.signal_tree, signals)),
+        senders=tuple(message.senders),
         decode=space[names[0]],
         decode_values=space[names[1]],
     )
