@@ -53,7 +53,8 @@ class Contract:
         """The node number in an id that one of the node's messages has, None for any other id."""
         message = self.database.find(can_id, True)
         node = can_id & 0xFF
-        return node if message is not None and message.name in self.of_node and FIRST_NODE <= node <= LAST_NODE else None
+        ours = message is not None and message.name in self.of_node and FIRST_NODE <= node <= LAST_NODE
+        return node if ours else None
 
     def _choices(self, message: str, signal: str) -> dict[int, str]:
         found = self.database.message(message).signals[signal]

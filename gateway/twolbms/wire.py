@@ -38,7 +38,7 @@ class Verdict(Enum):
     BAD_CHECK = "bad_check"
 
 
-def _table() -> tuple[int, ...]:
+def crc_table() -> tuple[int, ...]:
     """CRC-8 SAE J1850 (polynomial 0x1D) of each byte."""
     entries = []
     for value in range(256):
@@ -48,7 +48,7 @@ def _table() -> tuple[int, ...]:
     return tuple(entries)
 
 
-_CRC = _table()
+_CRC = crc_table()
 
 
 def crc_start(message: int, node: int) -> int:
@@ -63,6 +63,11 @@ def crc8(start: int, data: bytes | bytearray) -> int:
     for byte in data[:7]:
         crc = table[crc ^ byte]
     return crc ^ 0xFF
+
+
+def check_of(can_id: int, data: bytes | bytearray) -> int:
+    """The CRC that a frame of this id with these bytes 0 to 6 carries in byte 7."""
+    return crc8(crc_start(can_id >> 8 & 0xFF, can_id & 0xFF), data)
 
 
 class Receiver:

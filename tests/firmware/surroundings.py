@@ -7,7 +7,8 @@ from typing import Any
 
 from node.measure import NA
 
-from twolbms.scenario.bench import CAN_ID_MASK, crc8, node_database
+from twolbms.scenario.bench import CAN_ID_MASK, node_database
+from twolbms.wire import check_of
 
 
 class Surroundings:
@@ -80,4 +81,4 @@ def frame(name: str, address: int, counter: int, **raw: int) -> tuple[int, bytes
     message = node_database().get_message_by_name(name)
     data = message.encode({**raw, "Counter": counter % 15, "Crc8": 0}, scaling=False, strict=False)
     can_id = message.frame_id & CAN_ID_MASK | address
-    return can_id, data[:7] + bytes((crc8(can_id, data),))
+    return can_id, data[:7] + bytes((check_of(can_id, data),))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from twolbms.build.columns import limit_image
-from twolbms.build.emulated_board import HEAP_BYTES
+from twolbms.build.emulated_board import EMULATED, HEAP_BYTES
 from twolbms.build.emulator import BoardStopped, Emulator
 from twolbms.build.romfs import romfs_image
 from twolbms.config.site_packs import load_guarded_pack
@@ -46,7 +46,7 @@ def board() -> Iterator[Emulator]:
 @pytest.mark.parametrize("story", FEW)
 def test_a_story_is_the_same_to_the_byte(story: str) -> None:
     """It holds with the heap locked, and every output and every frame is that of CPython."""
-    assert compare(STORIES / f"{story}.yaml", nodes.EMULATED).trouble is None
+    assert compare(STORIES / f"{story}.yaml", EMULATED).trouble is None
 
 
 def test_an_allocation_in_a_cycle_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def test_an_allocation_in_a_cycle_is_found(tmp_path: Path, monkeypatch: pytest.M
     greedy = "        if self.requests.silent == 0:\n            bytearray(4)\n"
     cycle.write_text(text.replace("        # protect\n", greedy))
     monkeypatch.setattr(nodes, "firmware_folder", lambda: tmp_path / "src")
-    found = play_file(STORIES / "lfp_8s_320ah" / "boot_open.yaml", nodes.EMULATED).difference
+    found = play_file(STORIES / "lfp_8s_320ah" / "boot_open.yaml", EMULATED).difference
     assert found is not None and "MemoryError" in str(found.found)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import cantools
 from cantools.database import Database, Message, Signal
 
+from twolbms.wire import crc_table
+
 NODE_UNITS = {"V": ("mv", 1000), "A": ("ma", 1000), "degC": ("dc", 10), "s": ("ms", 1000), "Ah": ("mah", 1000)}
 NA_TEXT = "NotAvailable"
 
@@ -55,16 +57,6 @@ def _raw(value, mul, div, half, low, high, na):
         return high
     return value
 '''
-
-
-def crc_table() -> list[int]:
-    """The 256 entries of polynomial 0x1D (SAE J1850)."""
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = (byte << 1 ^ 0x1D) & 0xFF if byte & 0x80 else byte << 1
-        table.append(byte)
-    return table
 
 
 def codec_text(dbc: Path) -> str:

@@ -25,6 +25,8 @@ _SOURCE = (
 )
 HEAP_BYTES = 98_304
 EMULATOR = "qemu-system-arm"
+EMULATED = "qemu"
+"""The emulated board's name among the boards, and of running on it."""
 ARCHITECTURE = "armv7m"
 _PACKAGES = {
     EMULATOR: "qemu-system-arm",

@@ -16,11 +16,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from twolbms.build.emulated_board import EMULATOR, find_board
+from twolbms.build.children import dies_with
+from twolbms.build.emulated_board import find_board
+from twolbms.build.emulator import PROMPT, board_command, client, serial
 from twolbms.files import data_path
 
 FLASH_BYTES = 16 << 20  # all of the board's PSRAM
-_RAW = b"raw REPL; CTRL-B to exit\r\n>"
 _ENDED = b"\x04>"  # of what was given to the raw prompt
 _PATIENCE_S = 20.0
 _START_S = 2.0  # from power-up to the application; a service start is noticed before
@@ -35,7 +36,7 @@ class EmulatedNode:
     def __init__(self, flash: Path, port: int = 0, plant: str | None = None, bus: str | None = None) -> None:
         self._program = find_board()
         self._flash = flash
-        self._wires = [_serial("plant", plant), _serial("bus", bus)]
+        self._wires = client("plant", plant), client("bus", bus)
         self._listener = socket.create_server(("127.0.0.1", port))
         self._client: socket.socket | None = None
         self._board: subprocess.Popen[bytes] | None = None
@@ -79,11 +80,10 @@ class EmulatedNode:
         self._console, inside = socket.socketpair()
         with inside:
             memory = f"memory-backend-file,id=flash,size={FLASH_BYTES},mem-path={self._flash},share=on"
-            self._board = subprocess.Popen(
-                [EMULATOR, "-object", memory, "-machine", "mps2-an385,memory-backend=flash", "-nographic", "-monitor",
-                 "null", "-semihosting", "-chardev", f"socket,id=console,fd={inside.fileno()}", "-serial",
-                 "chardev:console", *self._wires[0], *self._wires[1], "-kernel", str(self._program)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(inside.fileno(),))
+            command = board_command(self._program, serial("console", f"fd={inside.fileno()}"), *self._wires,
+                                    more=("-object", memory), machine=",memory-backend=flash")
+            self._board = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                           pass_fds=(inside.fileno(),), preexec_fn=dies_with(os.getpid()))
         self.starts += 1
         self._run_start()
 
@@ -92,7 +92,7 @@ class EmulatedNode:
         assert self._console is not None
         code = data_path("firmware", "boards", "qemu", "power_on.py").read_bytes()
         end = time.monotonic() + _PATIENCE_S
-        while _RAW not in self._hear(0.5):
+        while PROMPT not in self._hear(0.5):
             if time.monotonic() > end:
                 raise TimeoutError("the emulated board shows no prompt")
             self._console.sendall(b"\x01")
@@ -100,7 +100,7 @@ class EmulatedNode:
         self._hear(2.0, b"OK")
         self._starting, self._last = True, b""
 
-    def _hear(self, wait_s: float, until: bytes = _RAW) -> bytes:
+    def _hear(self, wait_s: float, until: bytes = PROMPT) -> bytes:
         assert self._console is not None
         heard, end = b"", time.monotonic() + wait_s
         while until not in heard and (left := end - time.monotonic()) > 0:
@@ -158,13 +158,6 @@ def _receive(one: socket.socket) -> bytes:
         return one.recv(4096)
     except OSError:
         return b""
-
-
-def _serial(name: str, server: str | None) -> list[str]:
-    if server is None:
-        return ["-serial", "null"]
-    host, _, port = server.rpartition(":")
-    return ["-chardev", f"socket,id={name},host={host},port={port},server=off,nodelay=on", "-serial", f"chardev:{name}"]
 
 
 def main() -> None:

@@ -5,18 +5,17 @@ Python code is given to it at MicroPython's raw prompt on the console. Knows no 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
-import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from twolbms.build.children import dies_with
 from twolbms.build.emulated_board import EMULATOR, find_board
 from twolbms.build.romfs import romfs_image
 
@@ -25,10 +24,11 @@ ROM_BYTES = 128 * 1024
 REPEATABLE = ("-icount", "shift=5,align=off,sleep=off")
 """Options that make the board's time a pure function of executed instructions, 32 ns each."""
 
-_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
+PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
+"""How MicroPython's raw prompt announces itself."""
+
 _PATIENCE_S = 60.0
 _ASK_AGAIN_S = 0.5
-_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 class BoardStopped(Exception):
@@ -59,15 +59,13 @@ class Emulator:
         with tempfile.TemporaryDirectory(prefix="twolbms-board-") as folder, console, plant_end:
             path = Path(folder, "app.romfs")
             path.write_bytes(rom)
-            command = [
-                EMULATOR, "-machine", "mps2-an385", "-nographic", "-monitor", "null", "-semihosting",
-                *_serial("console", f"fd={console.fileno()}"),
-                *_serial("plant", _client(plant) if plant else f"fd={plant_end.fileno()}"),
-                *(_serial("bus", _client(bus)) if bus else ("-serial", "null")),
-                "-device", f"loader,file={path},addr={ROM_ADDRESS},force-raw=on", "-kernel", str(program), *options]
+            command = board_command(
+                program, serial("console", f"fd={console.fileno()}"),
+                client("plant", plant) if plant else serial("plant", f"fd={plant_end.fileno()}"), client("bus", bus),
+                ("-device", f"loader,file={path},addr={ROM_ADDRESS},force-raw=on", *options))
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors,
-                pass_fds=(console.fileno(), plant_end.fileno()), preexec_fn=_die_with(os.getpid()))
+                pass_fds=(console.fileno(), plant_end.fileno()), preexec_fn=dies_with(os.getpid()))
             console.close()
             plant_end.close()
             try:
@@ -108,7 +106,7 @@ class Emulator:
     def soft_reset(self) -> None:
         """MicroPython begins anew; the ROMFS partition stays. Raises BoardStopped."""
         self._send(b"\x04")
-        self._until(_PROMPT, _PATIENCE_S)
+        self._until(PROMPT, _PATIENCE_S)
 
     def last_words(self) -> str:
         """Why it does not answer any more; ends it."""
@@ -131,7 +129,7 @@ class Emulator:
         for _ in range(round(_PATIENCE_S / _ASK_AGAIN_S)):
             self._send(b"\x01")
             try:
-                self._until(_PROMPT, _ASK_AGAIN_S)
+                self._until(PROMPT, _ASK_AGAIN_S)
                 return
             except _NotYet:
                 continue
@@ -171,23 +169,21 @@ class Emulator:
         return lines or f"{EMULATOR} ended with status {status}"
 
 
-def _serial(name: str, far_side: str) -> tuple[str, ...]:
+def board_command(program: Path, console: Sequence[str], plant: Sequence[str], bus: Sequence[str],
+                  more: Sequence[str] = (), machine: str = "") -> list[str]:
+    """The emulator's command line; the three serial ports as `serial` and `client` give them."""
+    return [EMULATOR, "-machine", f"mps2-an385{machine}", "-nographic", "-monitor", "null", "-semihosting",
+            *console, *plant, *bus, *more, "-kernel", str(program)]
+
+
+def serial(name: str, far_side: str) -> tuple[str, ...]:
+    """A serial port that leads to a socket."""
     return "-chardev", f"socket,id={name},{far_side}", "-serial", f"chardev:{name}"
 
 
-def _client(address: str) -> str:
+def client(name: str, address: str | None) -> tuple[str, ...]:
+    """A serial port that connects to the server "host:port"; without one it leads nowhere."""
+    if address is None:
+        return "-serial", "null"
     host, _, port = address.rpartition(":")
-    return f"host={host},port={port},server=off,nodelay=on"
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    """What the child does before it becomes the emulator: without its user it would spin for ever."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # loaded here: after a fork little is safe to do
-
-    def before_exec() -> None:
-        if prctl is not None:
-            prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != parent:  # it was gone before we could ask
-            os._exit(1)
-
-    return before_exec
+    return serial(name, f"host={host},port={port},server=off,nodelay=on")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from twolbms.build.image import Image
-from twolbms.build.node_port import NodePort, PortError
+from twolbms.build.node_port import NodePort, PortError, SerialNodePort
 from twolbms.build.verdict import WAIT_S, FlashError, Outcome, SlotState, verdict
 from twolbms.files import data_path
 
@@ -20,6 +20,7 @@ ISOLATION = """\
 Over USB the node's ground is joined to this computer's. Unless the port is isolated from the pack, or the pack is off,
 that can put the pack's voltage on the computer and on you. Without an isolator, flash over CAN instead (--can)."""
 
+QUESTION = "Is the port isolated, or the pack off?"
 SERVICE_WAIT_S = 15.0  # the node opens, resets and starts again
 OPEN_WAIT_S = 10.0
 _POLL_S = 1.0
@@ -151,6 +152,23 @@ class Flasher:
     def _state(self) -> SlotState | None:
         told = _STATUS.match(self._port.ask("2lbms status"))
         return SlotState("ab".index(told[2]), _TRIALS[told[3]], int(told[4])) if told else None
+
+
+def flash_over_port(name: str, image: Image, say: Say, confirmed: Callable[[], bool], wait_s: float = WAIT_S,
+                    first: bool = False, make_disk: bool = False) -> Outcome:
+    """The whole way over the console at `name`, with the boot files first when asked.
+
+    `confirmed` is asked once whether the port is isolated (`ISOLATION`, `QUESTION`). Raises FlashError or PortError.
+    """
+    if not confirmed():
+        raise FlashError("nothing was changed")
+    port = SerialNodePort(name)
+    try:
+        if first:
+            install_boot(port, image.board, say, make_disk)
+        return Flasher(port, say).flash(image, wait_s)
+    finally:
+        port.close()
 
 
 def boot_files(board: str) -> dict[str, bytes]:

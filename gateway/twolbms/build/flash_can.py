@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from twolbms.build import update_frames as frames
 from twolbms.build.image import HASH_BYTES, MOST_BYTES, Image
 from twolbms.build.verdict import WAIT_S, FlashError, Outcome, SlotState, verdict
+from twolbms.wire import COUNTS
 
 if TYPE_CHECKING:
     import can
@@ -70,7 +71,7 @@ class CanFlasher:
         self._answer: frames.Answer | None = None
         self._open = False
         self._status: frames.Status | None = None
-        self._slots: frames.Slots | None = None
+        self._slots: SlotState | None = None
         self._asked_s = 0.0
 
     def flash(self, image: Image, wait_s: float) -> Outcome:
@@ -94,7 +95,7 @@ class CanFlasher:
         assert self._slots is not None
         if self._slots.trial == 1:
             raise FlashError(frames.ERRORS[2])
-        return SlotState(*self._slots)
+        return self._slots
 
     def _into_service(self) -> None:
         self._ask_service()
@@ -173,7 +174,7 @@ class CanFlasher:
         outcome: list[Outcome] = []
 
         def decided() -> bool:
-            now = verdict(before, SlotState(*self._slots) if self._slots else None)
+            now = verdict(before, self._slots)
             outcome.extend([now] if now else [])
             return bool(outcome)
 
@@ -194,7 +195,7 @@ class CanFlasher:
         self._send(*frames.update_block(self._node, number, piece, self._count(frames.UPDATE_BLOCK)))
 
     def _count(self, message: int) -> int:
-        self._counters[message] = (self._counters.get(message, -1) + 1) % frames.COUNTS
+        self._counters[message] = (self._counters.get(message, -1) + 1) % COUNTS
         return self._counters[message]
 
     def _send(self, can_id: int, data: bytes) -> None:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twolbms.build.columns import LimitImage, limit_image
+from twolbms.build.emulated_board import EMULATED
 from twolbms.build.generate import read_guarded
 from twolbms.build.heap import LEAST_FREE_BYTES, free_after_import, free_on_emulated_board
 from twolbms.build.image import Board, Image, build_image
 from twolbms.build.micropython import RuntimeMissing, find_runtime
 from twolbms.files import data_path
-
-EMULATED = "qemu"  # the board whose images run on the emulated Cortex-M3
 
 
 @dataclass(frozen=True)

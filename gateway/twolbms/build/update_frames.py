@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from twolbms.build.codec import crc_table
+from twolbms.build.verdict import SlotState
+from twolbms.wire import COUNTS, check_of
 
 PACK_STATE, NODE_INFO, NODE_ANSWER, UPDATE_STATUS = 0x0CFF1200, 0x1CFF4000, 0x0CFF4100, 0x18FF4200
 NODE_REQUEST, UPDATE_BEGIN, UPDATE_BLOCK = 0x08FF8100, 0x18FF8200, 0x1CFF8300
@@ -19,7 +20,6 @@ STATE_SERVICE = 6
 BEGIN, START, ABANDON = 0, 1, 2
 IDLE, PREPARING, RECEIVING, CHECKING, VERIFIED, STARTING, STARTS, FAILED = range(8)
 DATA_BYTES = 5
-COUNTS = 15
 
 ERRORS = {
     1: "the node is not in service, or its outputs are not measured open",
@@ -36,27 +36,18 @@ ANSWERS = {
     1: "a cause is present", 2: "a hold time runs", 3: "a fault is latched", 4: "only at the node",
     6: "it is not open; ask it to open first", 7: "a reading is unknown", 8: "its firmware cannot",
 }
-_CRC = crc_table()
 _NOT_AVAILABLE = 0xFFF
-
-
-def crc8(can_id: int, data: bytes | bytearray) -> int:
-    """CRC-8 SAE J1850 over message number, node number and bytes 0 to 6."""
-    crc = 0xFF
-    for byte in (can_id >> 8 & 0xFF, can_id & 0xFF, *data[:7]):
-        crc = _CRC[crc ^ byte]
-    return crc ^ 0xFF
 
 
 def sealed(can_id: int, payload: bytes | bytearray, counter: int, high: int = 0) -> bytes:
     """Six bytes, the counter with the four bits above it, and the CRC."""
     data = bytearray(payload.ljust(6, b"\0")) + bytes([counter | high << 4])
-    return bytes(data + bytes([crc8(can_id, data)]))
+    return bytes(data + bytes([check_of(can_id, data)]))
 
 
 def sound(can_id: int, data: bytes | bytearray) -> bool:
     """Whether a received frame is one: eight bytes, its CRC, and a counter that is sent."""
-    return len(data) == 8 and data[6] & 0x0F != COUNTS and crc8(can_id, data) == data[7]
+    return len(data) == 8 and data[6] & 0x0F != COUNTS and check_of(can_id, data) == data[7]
 
 
 def service_request(node: int, number: int, counter: int) -> tuple[int, bytes]:
@@ -112,18 +103,10 @@ def in_service_and_open(data: bytes | bytearray) -> bool:
     return data[0] & 15 == STATE_SERVICE and data[0] >> 4 == 0 and data[1] & 3 == 0
 
 
-class Slots(NamedTuple):
-    """Page 3 of NodeInfo, as far as it is about versions."""
-
-    slot: int
-    trial: int
-    failed: int
-
-
-def read_slots(data: bytes | bytearray) -> Slots | None:
-    """Of a sound NodeInfo; None for its other pages, and while the node knows none."""
+def read_slots(data: bytes | bytearray) -> SlotState | None:
+    """Of page 3 of a sound NodeInfo; None for its other pages, and while the node knows none."""
     if data[6] >> 4 & 3 != 3:
         return None
     bits = int.from_bytes(data[:6], "little")
     slot, trial = bits >> 27 & 3, bits >> 29 & 3
-    return None if slot == 3 or trial == 3 else Slots(slot, trial, bits >> 31 & 15)
+    return None if slot == 3 or trial == 3 else SlotState(slot, trial, bits >> 31 & 15)

@@ -9,22 +9,20 @@ import threading
 import time
 from pathlib import Path
 
+from twolbms.build.emulated_board import EMULATED
 from twolbms.build.emulated_node import EmulatedNode
-from twolbms.build.flash import ISOLATION, Flasher, install_boot
+from twolbms.build.flash import ISOLATION, QUESTION, Flasher, flash_over_port, install_boot
 from twolbms.build.image import BuildError, Image
 from twolbms.build.micropython import RuntimeMissing
 from twolbms.build.node_port import PortError, SerialNodePort
-from twolbms.build.sizes import EMULATED
 from twolbms.build.verdict import FlashError, Outcome
-
-_QUESTION = "Is the port isolated, or the pack off? [y/N] "
 
 
 def upload_image(image: Image, port: str, isolated: bool, wait_s: float) -> int:
     """0 when the version is kept; on an emulated board of its own: when it runs."""
     try:
         if port:
-            return _status(_flash(image, port, isolated, wait_s), port)
+            return _status(flash_over_port(port, image, print, lambda: isolated or _confirmed(), wait_s), port)
         if image.board == EMULATED:
             return _onto_emulated(image, wait_s)
     except (BuildError, FlashError, PortError, RuntimeMissing) as error:
@@ -34,20 +32,10 @@ def upload_image(image: Image, port: str, isolated: bool, wait_s: float) -> int:
     return 1
 
 
-def _flash(image: Image, port: str, isolated: bool, wait_s: float) -> Outcome:
-    if not isolated and not _confirmed():
-        raise FlashError("nothing was changed")
-    node = SerialNodePort(port)
-    try:
-        return Flasher(node, print).flash(image, wait_s)
-    finally:
-        node.close()
-
-
 def _confirmed() -> bool:
     print(ISOLATION)
     try:
-        return input(_QUESTION).strip().lower() in ("y", "yes")
+        return input(f"{QUESTION} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
-import click
-
 from twolbms.cli.commands import Entry
+from twolbms.cli.tour import TableGroup
 
 SECTION = "Commands"
 NODE_COMMANDS: dict[str, Entry] = {
@@ -17,31 +14,11 @@ NODE_COMMANDS: dict[str, Entry] = {
 }
 
 
-class NodeGroup(click.Group):
-    """A group over the table above."""
+_ABOUT = """\
+Work on one node: build its firmware, put it there.
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in the order of the table."""
-        return list(NODE_COMMANDS)
+A node keeps two versions. A new one is written beside the one that runs, checked, started on trial, and rolled back by
+the node itself when it does not prove itself within two starts.
+"""
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports the command of this name."""
-        entry = NODE_COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        command: click.Command = getattr(import_module(entry.module), entry.attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """From the table, so that the help page imports none of them."""
-        with formatter.section(SECTION):
-            formatter.write_dl([(name, entry.help) for name, entry in NODE_COMMANDS.items()])
-
-
-@click.command("node", cls=NodeGroup)
-def node_command() -> None:
-    """Work on one node: build its firmware, put it there.
-
-    A node keeps two versions. A new one is written beside the one that runs, checked, started on trial, and rolled back
-    by the node itself when it does not prove itself within two starts.
-    """
+node_command = TableGroup("node", NODE_COMMANDS, help=_ABOUT)

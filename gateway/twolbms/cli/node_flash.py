@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from twolbms.build.flash import ISOLATION, Flasher, install_boot
+from twolbms.build.flash import ISOLATION, QUESTION, flash_over_port
 from twolbms.build.image import BuildError, Image, board_names, read_image
-from twolbms.build.node_port import PortError, SerialNodePort
+from twolbms.build.node_port import PortError
 from twolbms.build.verdict import WAIT_S, FlashError, Outcome
 from twolbms.cli.errors import DIFFERS, FINE
 from twolbms.cli.node_build import build_for
@@ -49,7 +49,8 @@ def flash_command(image_file: Path | None, board: str | None, pack: str | None, 
         if can_bus is not None:
             return _tell(_over_can(image, can_bus, node, bitrate, wait_s))
         assert port is not None
-        return _tell(_over_port(image, port, isolated, first, make_disk, wait_s))
+        return _tell(flash_over_port(port, image, click.echo, lambda: isolated or _confirmed(), wait_s, first,
+                                     make_disk))
     except (BuildError, FlashError, PortError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -62,17 +63,9 @@ def _image(file: Path | None, board: str | None, pack: str | None) -> Image:
     return build_for(board, pack)
 
 
-def _over_port(image: Image, port: str, isolated: bool, first: bool, make_disk: bool, wait_s: float) -> Outcome:
-    if not isolated:
-        click.echo(ISOLATION, err=True)
-        click.confirm("Is the port isolated, or the pack off?", abort=True, err=True)
-    node_port = SerialNodePort(port)
-    try:
-        if first:
-            install_boot(node_port, image.board, click.echo, make_disk)
-        return Flasher(node_port, click.echo).flash(image, wait_s)
-    finally:
-        node_port.close()
+def _confirmed() -> bool:
+    click.echo(ISOLATION, err=True)
+    return click.confirm(QUESTION, abort=True, err=True)
 
 
 def _over_can(image: Image, where: str, node: int | None, bitrate: int, wait_s: float) -> Outcome:

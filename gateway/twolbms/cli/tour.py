@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -18,14 +19,12 @@ class NotInstalled(click.ClickException):
     exit_code = 2
 
 
-class Tour(click.Group):
-    """A group over a table of commands."""
+class TableGroup(click.Group):
+    """A group over a table of commands, each imported only when it is used."""
 
-    def __init__(self, table: Mapping[str, Entry] = COMMANDS) -> None:
-        super().__init__("2lbms", help=ABOUT, context_settings={"help_option_names": ["-h", "--help"]},
-                         invoke_without_command=True, callback=_show_help)
+    def __init__(self, name: str, table: Mapping[str, Entry], **settings: Any) -> None:
+        super().__init__(name, **settings)
         self._table = table
-        self.params.append(_version_option())
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in the order of the tour."""
@@ -62,16 +61,29 @@ class Tour(click.Group):
                  if name.startswith(incomplete)]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the table, so that the help page imports none of them."""
+        width = max(map(len, self._table))
+        for section in dict.fromkeys(entry.section for entry in self._table.values()):
+            rows = [(name.ljust(width), entry.help) for name, entry in self._table.items() if entry.section == section]
+            _write(formatter, section, rows)
+
+
+class Tour(TableGroup):
+    """The program: its table is a tour."""
+
+    def __init__(self, table: Mapping[str, Entry] = COMMANDS) -> None:
+        super().__init__("2lbms", table, help=ABOUT, context_settings={"help_option_names": ["-h", "--help"]},
+                         invoke_without_command=True, callback=_show_help)
+        self.params.append(_version_option())
+
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line."""
         formatter.write_usage("2lbms", "COMMAND [OPTIONS] ...")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The tour, examples, exit statuses."""
-        width = max(map(len, self._table))
-        for section in dict.fromkeys(entry.section for entry in self._table.values()):
-            rows = [(name.ljust(width), entry.help) for name, entry in self._table.items() if entry.section == section]
-            _write(formatter, section, rows)
+        self.format_commands(ctx, formatter)
         _write(formatter, "Examples", EXAMPLES)
         _write(formatter, "Exit status", EXIT_STATUSES)
         formatter.write_paragraph()

@@ -7,28 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+from twolbms.build.children import dies_with
+
 _TERM_PATIENCE_S = 3.0
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    """What a child does before it becomes its program: it asks to be killed when its parent is gone."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # loaded here: after a fork little is safe to do
-
-    def before_exec() -> None:
-        if prctl is not None:
-            prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != parent:  # it was gone before we could ask
-            os._exit(1)
-
-    return before_exec
 
 
 class PartFailed(Exception):
@@ -73,7 +59,7 @@ class Part:
             self._process = await asyncio.create_subprocess_exec(
                 *self.command, stdin=pipe if self._piped else asyncio.subprocess.DEVNULL,
                 stdout=pipe if self._piped else log, stderr=log, env={**os.environ, **(self._environment or {})},
-                preexec_fn=_die_with(os.getpid()), start_new_session=True)
+                preexec_fn=dies_with(os.getpid()), start_new_session=True)
         self.started_s = time.monotonic()
         self.lives += 1
         return self._process.pid

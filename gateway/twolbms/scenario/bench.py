@@ -12,7 +12,7 @@ from functools import cache
 import cantools
 from cantools.database import Database
 
-from twolbms.build.codec import crc_table, snake
+from twolbms.build.codec import snake
 from twolbms.config.pack import GuardedPack
 from twolbms.files import data_path
 from twolbms.scenario.model import RawFrame, Request, Set
@@ -31,10 +31,10 @@ from twolbms.sim.plant_packets import (
     WAKE_KEY,
     Reading,
 )
+from twolbms.wire import check_of
 
 GATEWAY = 0x80
 CAN_ID_MASK = 0x1FFFFF00
-_CRC = crc_table()
 CanFrame = tuple[int, bytes]
 
 # What a step may set: its key, the bench's value, and counts in one unit of the key.
@@ -52,14 +52,6 @@ def node_database() -> Database:
     database = cantools.database.load_file(str(data_path("dbc", "node.dbc")))
     assert isinstance(database, Database)
     return database
-
-
-def crc8(can_id: int, data: bytes) -> int:
-    """CRC-8 SAE J1850 over message number, node number and bytes 0 to 6."""
-    value = 0xFF
-    for byte in bytes((can_id >> 8 & 0xFF, can_id & 0xFF)) + data[:7]:
-        value = _CRC[value ^ byte]
-    return value ^ 0xFF
 
 
 @dataclass
@@ -216,7 +208,7 @@ class Bench:
         message = self.database.get_message_by_name(name)
         data = message.encode({**raw, "Counter": counter, "Crc8": 0}, scaling=False, strict=False)
         can_id = message.frame_id & CAN_ID_MASK | address
-        return can_id, data[:7] + bytes((crc8(can_id, data),))
+        return can_id, data[:7] + bytes((check_of(can_id, data),))
 
 
 def _spread(into: list[int | None], every: object, single: dict[int, float | str] | object | None, counts: int) -> None:

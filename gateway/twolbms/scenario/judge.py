@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from cantools.database import Database, Message, Signal
 
 from twolbms.build.codec import snake
-from twolbms.diagnoses import COUNT
+from twolbms.diagnoses import BY_NUMBER, COUNT
 from twolbms.scenario.bench import CAN_ID_MASK, CanFrame
 from twolbms.scenario.model import Expect
 from twolbms.scenario.nodes import CycleResult
@@ -50,13 +50,6 @@ class Observer:
         self.faults: dict[str, list[str]] = {tier: [] for tier in TIERS}
         self._last: dict[tuple[str, int | None], bytes] = {}
         self._by_id = {m.frame_id & CAN_ID_MASK: (m.name, _selector(m)) for m in database.messages}
-        first = database.get_message_by_name("NodeFaults").signals
-        self._rows = [
-            snake(s.name.removeprefix("Warn"))
-            for s in sorted(first, key=lambda s: s.start)
-            if s.name.startswith("Warn")
-        ]
-        assert len(self._rows) == COUNT
 
     def take(self, result: CycleResult) -> None:
         """Takes over what a cycle gave."""
@@ -70,8 +63,8 @@ class Observer:
         can_id, data = frame
         name, selector = self._by_id[can_id & CAN_ID_MASK]
         if name == "NodeFaults":
-            bits = int.from_bytes(data[:6], "little")
-            self.faults[TIERS[data[6] >> 4 & 3]] = [row for n, row in enumerate(self._rows) if bits >> n & 1]
+            tier, rows = fault_page(data)
+            self.faults[tier] = rows
         self._last[name, None] = data
         if selector:
             page = int.from_bytes(data, "little") >> selector.start & (1 << selector.length) - 1
@@ -88,6 +81,12 @@ class Observer:
         assert isinstance(decoded, dict)
         value = decoded[signal]
         return snake(str(value)) if not isinstance(value, (int, float)) else value
+
+
+def fault_page(data: bytes) -> tuple[str, list[str]]:
+    """The tier that a frame NodeFaults holds, and the rows set in it, in their order."""
+    bits = int.from_bytes(data[:6], "little")
+    return TIERS[data[6] >> 4 & 3], [BY_NUMBER[n].name for n in range(COUNT) if bits >> n & 1]
 
 
 def _selector(message: Message) -> Signal | None:

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol
 
 from twolbms.build.columns import LimitImage, limit_image, limits_text
+from twolbms.build.emulated_board import EMULATED
 from twolbms.build.emulator import BoardStopped, Emulator
 from twolbms.build.image import build_image, read_board
 from twolbms.build.micropython import find_runtime
@@ -24,8 +25,6 @@ from twolbms.files import data_path
 from twolbms.sim.plant_packets import FRAME, OUTPUT, PacketReader, Reading, frame_packet, parse_frame, parse_output
 
 HEAP = "192k"  # room to compile the sources; the chip loads .mpy into 96 KiB, which test_memory.py holds
-EMULATED = "qemu"
-"""The name of the emulated board, and of running on it."""
 _PATIENCE_S = 60.0  # with a node on the emulated board, which answers in milliseconds
 Frames = list[tuple[int, bytes]]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from twolbms.build.columns import limit_image
+from twolbms.build.emulated_board import EMULATED
 from twolbms.config.errors import ConfigError, ConfigProblem, did_you_mean, shown
 from twolbms.config.load import as_model
 from twolbms.config.pack import GuardedPack
@@ -18,7 +19,6 @@ from twolbms.scenario.check import flaws
 from twolbms.scenario.judge import Difference, Observer, differences
 from twolbms.scenario.model import Scenario
 from twolbms.scenario.nodes import (
-    EMULATED,
     CPythonNode,
     CycleResult,
     MicroPythonNode,

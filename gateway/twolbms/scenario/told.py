@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Protocol
 
 from twolbms.build.codec import snake
 from twolbms.diagnoses import CYCLE_MS
-from twolbms.scenario.bench import CAN_ID_MASK, crc8, node_database
-from twolbms.scenario.judge import TIERS
+from twolbms.scenario.bench import CAN_ID_MASK, node_database
+from twolbms.scenario.judge import fault_page
+from twolbms.wire import check_of
 
 _MS = 1_000_000  # nanoseconds
 _LATE_MS = 20  # a cycle that comes later than this, with those after it, was late: a bus delays less
@@ -130,7 +131,7 @@ def _names() -> dict[int, str]:
 
 
 def _sound(name: str, frame: Heard) -> bool:
-    return len(frame.data) == 8 and (name in _UNPROTECTED or crc8(frame.can_id, frame.data) == frame.data[7])
+    return len(frame.data) == 8 and (name in _UNPROTECTED or check_of(frame.can_id, frame.data) == frame.data[7])
 
 
 def _worst_ms(frames: Sequence[tuple[str, Heard]]) -> int:
@@ -179,9 +180,8 @@ def _nearest(cycles: Sequence[Cycle], time_ns: int) -> Cycle:
 def _take(cycle: Cycle, name: str, frame: Heard) -> None:
     signals = _decoded(name, frame.data)
     if name == "NodeFaults":
-        bits = int.from_bytes(frame.data[:6], "little")
-        cycle.faults[TIERS[frame.data[6] >> 4 & 3]] = frozenset(
-            row for n, row in enumerate(_rows()) if bits >> n & 1)
+        tier, rows = fault_page(frame.data)
+        cycle.faults[tier] = frozenset(rows)
     elif name == "NodeAnswer":
         cycle.answers.append(signals)
     elif name in _UNPROTECTED:
@@ -197,14 +197,6 @@ def _decoded(name: str, data: bytes) -> Signals:
     assert isinstance(found, dict)
     plain = {key: value if isinstance(value, int | float) else snake(str(value)) for key, value in found.items()}
     return {key: None if value == _NOT_AVAILABLE else value for key, value in plain.items()}
-
-
-@cache
-def _rows() -> tuple[str, ...]:
-    signals = node_database().get_message_by_name("NodeFaults").signals
-    found = sorted((signal.start, snake(signal.name.removeprefix("Warn"))) for signal in signals
-                   if signal.name.startswith("Warn"))
-    return tuple(row for _, row in found)
 
 
 def _give(cycles: Sequence[Cycle], sent: Sequence[Heard]) -> None:

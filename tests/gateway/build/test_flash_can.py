@@ -17,7 +17,7 @@ from twolbms.build.flash_can import STALL_S, CanFlasher, Window, flash_over_can
 from twolbms.build.verdict import FlashError, Outcome
 from twolbms.contract import node_contract
 from twolbms.files import data_path
-from twolbms.wire import crc8, crc_start
+from voices.node_voice import sealed
 
 sys.path[:0] = [p for p in (str(data_path("firmware", part)) for part in ("boot", "src")) if p not in sys.path]
 
@@ -278,10 +278,10 @@ def test_the_window() -> None:
 # What the frames have in common with the contract.
 
 
-def test_the_crc_is_that_of_the_gateway() -> None:
-    """The same check as for every other message."""
-    data = bytes(range(7))
-    assert frames.crc8(0x18FF8205, data) == crc8(crc_start(0x82, 5), data)
+def test_counter_and_crc_stand_where_every_message_has_them() -> None:
+    """As the voice of the tests seals a frame, bit by bit, with nothing of ours."""
+    payload = bytes(range(6))
+    assert frames.sealed(0x18FF8205, payload, 3, 9) == sealed(0x18FF8205, payload + b"\x90\0", 3)
 
 
 def test_a_service_request_reads_back() -> None:

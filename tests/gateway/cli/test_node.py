@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
+from twolbms.build import flash
 from twolbms.build.image import read_image
-from twolbms.cli import node_flash
-from twolbms.cli.node import NODE_COMMANDS, NodeGroup
+from twolbms.build.node_port import PortError
+from twolbms.cli.node import NODE_COMMANDS, node_command
 from twolbms.cli.program import run
 
 
@@ -33,8 +34,7 @@ def test_help_names_each_command_and_imports_none() -> None:
 @pytest.mark.parametrize("name", NODE_COMMANDS)
 def test_each_command_explains_itself(name: str) -> None:
     """Each row of the table leads to a command of that name with a help page."""
-    group = NodeGroup("node")
-    command = group.get_command(click.Context(group), name)
+    command = node_command.get_command(click.Context(node_command), name)
     assert command is not None and command.name == name and command.help
 
 
@@ -74,9 +74,9 @@ def test_the_question_of_isolation(image: Path, monkeypatch: pytest.MonkeyPatch,
     class Port:
         def __init__(self, name: str) -> None:
             opened.append(name)
-            raise node_flash.PortError("as far as here")
+            raise PortError("as far as here")
 
-    monkeypatch.setattr(node_flash, "SerialNodePort", Port)
+    monkeypatch.setattr(flash, "SerialNodePort", Port)
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
     assert run(["node", "flash", str(image), "--port", "x"]) == 130
     assert "ground" in capsys.readouterr().err and opened == []
