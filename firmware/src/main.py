@@ -51,15 +51,20 @@ def cycle(board, node, now_ms):
     board.finish()
 
 
-def main():
-    board, node = build()
-    if option("plant", "-") != "-":
-        print("node", option("node", "1"), "running")
+def run(board, node):
+    """Introduces the node to its plant and runs it until the plant has gone."""
     board.link.hello()
     now_ms = board.wait()
     while now_ms >= 0:
         cycle(board, node, now_ms)
         now_ms = board.wait()
+
+
+def main():
+    board, node = build()
+    if option("plant", "-") != "-":
+        print("node", option("node", "1"), "running")
+    run(board, node)
 
 
 if __name__ == "__main__":

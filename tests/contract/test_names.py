@@ -82,14 +82,10 @@ def test_limit_hash_follows_the_columns_only(path: Path) -> None:
     assert limit_image(same).hash32 == limit_image(pack).hash32 != limit_image(moved).hash32
 
 
-def test_firmware_rows_are_named_where_they_are_counted() -> None:
-    """The firmware's own row numbers (stale, silent) are those of the diagnoses."""
-    rows = {"STALE": "stale_reading", "SILENT": "gateway_silent", "IMPLAUSIBLE": "implausible_reading",
-            "UNDER_VOLTAGE": "cell_under_voltage", "DEEP_DISCHARGE": "deep_discharge",
-            "HEATER_NO_RISE": "heater_no_rise"}
-    found = {}
-    for path in (ROOT / "firmware/src/node").glob("*.py"):
-        for item in ast.parse(path.read_text()).body:
-            if isinstance(item, ast.Assign) and getattr(item.targets[0], "id", "") in rows:
-                found[item.targets[0].id] = item.value.value
-    assert found == {name: DIAGNOSES[row].number for name, row in rows.items()}
+def test_the_rows_have_their_numbers_in_the_node_s_codec() -> None:
+    """The firmware takes a row's number from the generated codec by its name, and types none itself."""
+    codec = {node.targets[0].id: node.value.value
+             for node in ast.parse((ROOT / "firmware/src/generated/codec.py").read_text()).body
+             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)}
+    assert {name: codec[f"REASON_{name.upper()}"] for name in DIAGNOSES} == {
+        name: row.number for name, row in DIAGNOSES.items()}

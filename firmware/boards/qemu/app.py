@@ -6,7 +6,8 @@ The plant is UART 1. The bus is slcan on UART 2, or, without one, frames go over
 import built
 from board import SimulatedBoard
 from drivers.uart_mps2 import BusUart, PlantUart
-from main import cycle, load_limits
+from main import load_limits
+from main import run as run_node
 from node.cycle import Node
 
 
@@ -21,13 +22,8 @@ def make(number, with_bus):
 
 
 def run(number, with_bus):
-    """Introduces the node to its plant and runs it until a byte comes on the console."""
-    board, node = make(number, with_bus)
-    board.link.hello()
-    now_ms = board.wait()
-    while now_ms >= 0:
-        cycle(board, node, now_ms)
-        now_ms = board.wait()
+    """Runs it until a byte comes on the console."""
+    run_node(*make(number, with_bus))
 
 
 def main():

@@ -1,8 +1,7 @@
 """A simulated store: a fault memory of this life, and what the plant says of earlier ones."""
 
+from node.report import PPM_PERCENT
 from store.faults import FaultMemory
-
-PPM_PERCENT = 10000
 
 
 class SimulatedStore:

@@ -2,6 +2,7 @@
 
 from array import array
 
+from generated.codec import REASON_HEATER_NO_RISE as HEATER_NO_RISE
 from generated.codec import STATE_SERVICE
 
 from node.allowance import CHARGE, DISCHARGE, Allowance
@@ -24,7 +25,6 @@ _LONGEST_MS = 500  # a longer gap counts as this much charge, and as many cycles
 _MOST_CYCLES = 600
 _MOST_MS = 600000
 RESET_DEEP_SLEEP = 5  # as NodeInfo tells it
-HEATER_NO_RISE = 36
 
 
 def _known(there, sure):

@@ -2,13 +2,19 @@
 
 from array import array
 
+from generated.codec import (
+    REASON_CURRENT_DISAGREEMENT,
+    REASON_HUMIDITY,
+    REASON_INSULATION,
+    REASON_SUPPLY_VOLTAGE,
+)
+from generated.codec import REASON_STALE_READING as STALE  # the row whose limit tier makes readings unknown
+
 NA = -(1 << 28)  # not available; the same value the codec uses
 OLDEST = 1 << 20  # ages stop here, about 29 hours of cycles
 MOST_MA = 2000000  # a larger current counts as this: beyond every trip, and safe to multiply on a 31-bit integer
 FRESH_CYCLES = 2  # an older conversion is a doubtful one
-FITTED = (25, 26, 30, 31)  # rows of sensors a pack may lack: current_disagreement, insulation, humidity, supply
 NEVER = (1 << 28) - 1  # a threshold that no reading reaches: the row is not fitted
-STALE = 8  # row of stale_reading, whose limit tier makes readings unknown
 
 
 class Measure:
@@ -37,8 +43,14 @@ class Measure:
         self.cell_min = self.cell_max = NA
         self.temp_min_dc = self.temp_max_dc = self.temp_mean_dc = NA
         self.temp_min = self.temp_max = NA
-        self._needs_second, self._needs_insulation, self._needs_humidity, self._needs_supply = [
-            abs(limits.TRIP[n]) != NEVER for n in FITTED]
+        self._needs_second = self._fitted(REASON_CURRENT_DISAGREEMENT)
+        self._needs_insulation = self._fitted(REASON_INSULATION)
+        self._needs_humidity = self._fitted(REASON_HUMIDITY)
+        self._needs_supply = self._fitted(REASON_SUPPLY_VOLTAGE)
+
+    def _fitted(self, row):
+        """Whether the pack has the sensor of this row; then its value must not be missing."""
+        return abs(self.limits.TRIP[row]) != NEVER
 
     def step(self, fresh, periods):
         """Judges the readings the front-end has just filled in; `fresh` says a new conversion is proven."""

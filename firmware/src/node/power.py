@@ -4,10 +4,11 @@ The heater goes first (its cell floor and its budget), then the outputs with the
 itself: asleep nothing is measured. A charger, the key or the timer wakes it, and it begins as after a boot: open.
 """
 
+from generated.codec import REASON_CELL_UNDER_VOLTAGE as UNDER_VOLTAGE
+from generated.codec import REASON_DEEP_DISCHARGE as DEEP_DISCHARGE
+
 from node.contactor import STILL_MA
 
-UNDER_VOLTAGE = 1
-DEEP_DISCHARGE = 17
 LOOK_CYCLES = 600  # after the timer has woken it the node looks for a charger this long
 
 

@@ -15,12 +15,12 @@ from generated.codec import (
     ANSWER_LOCAL_CLEAR_ONLY,
     ANSWER_UNKNOWN_READING,
 )
+from generated.codec import REASON_IMPLAUSIBLE_READING as IMPLAUSIBLE  # its delay leaks, so that flicker counts
 
 OK = 0
 UNKNOWN = 0
 KNOWN = 1
 DOUBTFUL = 2  # some of what the value is made of is missing or old
-IMPLAUSIBLE = 9  # row of implausible_reading: its delay leaks instead of starting anew, so that flicker counts
 
 TRIPPED = 1  # the cause is present
 HOLDING = 2  # the cause has gone, the hold time runs

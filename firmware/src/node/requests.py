@@ -25,10 +25,10 @@ from generated.codec import (
     read_gateway_heartbeat,
     read_node_request,
 )
+from generated.codec import REASON_GATEWAY_SILENT as SILENT
 
 from node.allowance import UNLIMITED_MA
 
-SILENT = 10  # row of gateway_silent
 _LONGEST = 1 << 20
 _GATEWAY = 0x80
 _SECOND_CYCLES = 20  # the second of a pair must come within 2 s

@@ -6,9 +6,11 @@ Voltages become mV, currents mA, temperatures 0.1 °C, times cycles of 100 ms or
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from twolbms.config.pack import DeratingPoint, GuardedPack
+from twolbms.config.pack import Balancing, DeratingPoint, GuardedPack, Heater
 from twolbms.diagnoses import BOTH, BY_NUMBER, COUNT, CYCLE_MS, DIAGNOSES, Diagnosis
 
 HEATER_MARGIN = 1.5  # element tolerance and a low pack voltage; our choice
@@ -16,6 +18,7 @@ NEVER = (1 << 28) - 1  # a threshold no reading reaches; small enough for a 31-b
 
 CELL_VOLTAGE_ROWS = ("cell_over_voltage", "cell_under_voltage", "deep_discharge")
 
+_Part = TypeVar("_Part")
 Columns = dict[str, "int | str | tuple[int, ...]"]
 
 
@@ -79,7 +82,7 @@ def _deci(value: float) -> int:
 
 
 def _scalars(pack: GuardedPack) -> Columns:
-    silent, heater, balancing = pack.limits["gateway_silent"], pack.heater, pack.balancing
+    silent = pack.limits["gateway_silent"]
     assert silent.allow_charge_a is not None and silent.allow_discharge_a is not None  # the model checked it
     charge, discharge = pack.limits["charge_over_current"], pack.limits["discharge_over_current"]
     assert charge.limit is not None and discharge.limit is not None
@@ -109,25 +112,9 @@ def _scalars(pack: GuardedPack) -> Columns:
         "BREAK_MAX_MA": _milli(pack.contactor.break_max_a),
         "BREAK_HOLD_CYCLES": pack.contactor.break_hold_ms // CYCLE_MS,
         "WELD_WAIT_CYCLES": _cycles(pack.contactor.weld_wait_s),
-        "HEATER": int(heater is not None),
-        "HEATER_ON_BELOW_DC": _deci(heater.on_below_c) if heater else 0,
-        "HEATER_OFF_ABOVE_DC": _deci(heater.off_above_c) if heater else 0,
-        "HEATER_HOTTEST_DC": _deci(heater.hottest_c) if heater else 0,
-        "HEATER_CELL_FLOOR_MV": _milli(heater.cell_floor_v) if heater else 0,
-        "HEATER_MAX_ON_CYCLES": _cycles(heater.max_on_s) if heater else 0,
-        "HEATER_REST_CYCLES": _cycles(heater.rest_s) if heater else 0,
-        "HEATER_CHECK_CYCLES": _cycles(heater.check_s) if heater else 0,
-        "HEATER_RISE_DC": _deci(heater.rise_k) if heater else 0,
-        "HEATER_STUCK_RISE_DC": _deci(heater.stuck_rise_k) if heater else 0,
-        "HEATER_W": round(heater.power_w) if heater else 0,
-        "HEATER_BUDGET_J": round(heater.budget_wh * 3600) if heater else 0,
-        "HEATER_MA": _heater_ma(pack),
-        "HEATER_FROM_LINK": int(heater is not None and heater.supplied_by == "link"),
-        "BALANCING": int(balancing is not None),
-        "BALANCE_START_MV": _milli(balancing.start_v) if balancing else 0,
-        "BALANCE_SPREAD_MV": _milli(balancing.spread_v) if balancing else 0,
-        "BALANCE_HOTTEST_DC": _deci(balancing.hottest_c) if balancing else 0,
-        "BALANCE_BUDGET_CYCLES": _cycles(balancing.cell_budget_s) if balancing else 0,
+        **_part("HEATER", pack.heater, _HEATER), "HEATER_MA": _heater_ma(pack),
+        "HEATER_FROM_LINK": int(pack.heater is not None and pack.heater.supplied_by == "link"),
+        **_part("BALANCING", pack.balancing, _BALANCING),
         "SLEEP_AFTER_CYCLES": _cycles(pack.winter.sleep_after_s),
         "WAKE_EVERY_CYCLES": _cycles(pack.winter.wake_every_s),
         "CAL_GAIN_PPM_MAX": pack.calibration.gain_ppm,
@@ -136,6 +123,32 @@ def _scalars(pack: GuardedPack) -> Columns:
         "CAL_CURRENT_MA_MAX": pack.calibration.current_offset_ma,
         "CAL_TEMP_DC_MAX": _deci(pack.calibration.temperature_k),
     }
+
+
+_HEATER: dict[str, Callable[[Heater], int]] = {
+    "HEATER_ON_BELOW_DC": lambda heater: _deci(heater.on_below_c),
+    "HEATER_OFF_ABOVE_DC": lambda heater: _deci(heater.off_above_c),
+    "HEATER_HOTTEST_DC": lambda heater: _deci(heater.hottest_c),
+    "HEATER_CELL_FLOOR_MV": lambda heater: _milli(heater.cell_floor_v),
+    "HEATER_MAX_ON_CYCLES": lambda heater: _cycles(heater.max_on_s),
+    "HEATER_REST_CYCLES": lambda heater: _cycles(heater.rest_s),
+    "HEATER_CHECK_CYCLES": lambda heater: _cycles(heater.check_s),
+    "HEATER_RISE_DC": lambda heater: _deci(heater.rise_k),
+    "HEATER_STUCK_RISE_DC": lambda heater: _deci(heater.stuck_rise_k),
+    "HEATER_W": lambda heater: round(heater.power_w),
+    "HEATER_BUDGET_J": lambda heater: round(heater.budget_wh * 3600),
+}
+_BALANCING: dict[str, Callable[[Balancing], int]] = {
+    "BALANCE_START_MV": lambda balancing: _milli(balancing.start_v),
+    "BALANCE_SPREAD_MV": lambda balancing: _milli(balancing.spread_v),
+    "BALANCE_HOTTEST_DC": lambda balancing: _deci(balancing.hottest_c),
+    "BALANCE_BUDGET_CYCLES": lambda balancing: _cycles(balancing.cell_budget_s),
+}
+
+
+def _part(name: str, part: _Part | None, rows: Mapping[str, Callable[[_Part], int]]) -> dict[str, int]:
+    """The columns of a part that a pack may lack: 1 and its numbers, or all 0."""
+    return {name: int(part is not None), **{row: 0 if part is None else count(part) for row, count in rows.items()}}
 
 
 def _heater_ma(pack: GuardedPack) -> int:

@@ -19,9 +19,8 @@ from twolbms.config.pack import GuardedPack
 from twolbms.config.site_packs import load_guarded_pack
 from twolbms.diagnoses import BY_NUMBER, COUNT, Diagnosis
 from twolbms.files import data_path
-from twolbms.proof.firmware import firmware
 from twolbms.proof.oracle import CYCLE_S, UNKNOWN, Oracle, Seen, Told
-from twolbms.scenario.nodes import limits_object
+from twolbms.scenario.nodes import firmware, limits_object
 
 PACKS = ("lfp_8s_320ah", "leaf_2013_14s")
 _PHASES = ("ok", "cause", "hold", "wait")  # by the node's number for them

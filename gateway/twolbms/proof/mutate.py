@@ -25,10 +25,9 @@ from twolbms.build.columns import limit_image
 from twolbms.files import data_path
 from twolbms.proof.direct import DirectNode
 from twolbms.proof.equivalent import EQUIVALENT, Equivalent
-from twolbms.proof.firmware import firmware
 from twolbms.proof.mutants import Mutant, mutants
 from twolbms.proof.unit_tests import UnitTests, UnitTestsFail, with_unit_tests
-from twolbms.scenario.nodes import firmware_folder, limits_object
+from twolbms.scenario.nodes import firmware, firmware_folder, limits_object
 from twolbms.scenario.play import load_scenario, play
 from twolbms.scenario.spoil import Story
 from twolbms.scenario.spoil_rules import Rewrite, rewritten

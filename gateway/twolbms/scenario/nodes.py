@@ -11,8 +11,9 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple, Protocol
 
 from twolbms.build.columns import LimitImage, limit_image, limits_text
@@ -56,6 +57,14 @@ def firmware_folder() -> Path:
     return data_path("firmware", "src")
 
 
+def firmware(name: str) -> ModuleType:
+    """A module of the firmware by its name there, such as `node.protect`, imported into this process."""
+    folder = str(firmware_folder())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return import_module(name)
+
+
 def limits_object(image: LimitImage) -> SimpleNamespace:
     """The columns as the firmware reads them from its generated module."""
     return SimpleNamespace(**image.columns, HASH_LOW=image.hash32 & 0xFFFF, HASH_HIGH=image.hash32 >> 16)
@@ -81,15 +90,9 @@ class CPythonNode:
     """The firmware imported into this process. `limits` may be spoiled on purpose."""
 
     def __init__(self, limits: Any, number: int) -> None:
-        folder = str(firmware_folder())
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-        from board import SimulatedBoard  # type: ignore[import-not-found]  # the firmware's own modules
-        from node.cycle import Node  # type: ignore[import-not-found]
-
         self._stream = _MemoryStream()
-        self.board = SimulatedBoard(limits, number, self._stream)
-        self.node = Node(
+        self.board = firmware("board").SimulatedBoard(limits, number, self._stream)
+        self.node = firmware("node.cycle").Node(
             limits, number, self.board.afe, self.board.pins, self.board.can, self.board.store, 0, 1, 0
         )
         self._reader = PacketReader()

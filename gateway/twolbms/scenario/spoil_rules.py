@@ -6,12 +6,13 @@ cannot slip out of this table unseen.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
+
+from twolbms.scenario.nodes import firmware
 
 
 class Rewrite(NamedTuple):
@@ -319,7 +320,7 @@ def check_rules() -> None:
 
 
 def _source(rewrite: Rewrite) -> tuple[ModuleType, str]:
-    module = importlib.import_module(rewrite.module)
+    module = firmware(rewrite.module)
     text = Path(str(module.__file__)).read_text(encoding="utf-8")
     if (count := text.count(rewrite.old)) != 1:
         raise RuleMoved(f"{rewrite.module} holds {rewrite.old!r} {count} times; expected once ({rewrite.means})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from drivers.can_controller import ControllerCan
@@ -50,7 +51,7 @@ def port_of(kind: str, wire: CanWire) -> tuple[Any, Station]:
     return PybPort(pyb), pyb
 
 
-class Bench:
+class Bench(ABC):
     """`can` is the back end under test, `say` sends from the far side, `heard` is what the far side got."""
 
     can: Any
@@ -60,17 +61,17 @@ class Bench:
         self.told = 0
         self.marks: list[int] = []  # for each frame heard, the cycle in which it was
 
+    @abstractmethod
     def idle(self) -> None:
         """The bus's time until the next cycle, with all the service a waiting node gives."""
-        raise NotImplementedError
 
+    @abstractmethod
     def say(self, can_id: int, data: bytes, extended: bool = True, remote: bool = False) -> None:
         """A frame of the far side."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heard(self) -> list[tuple[int, bytes]]:
         """All the far side has heard, in order."""
-        raise NotImplementedError
 
     def begin(self) -> list[tuple[int, bytes]]:
         """A cycle's begin; what it receives."""

@@ -8,7 +8,7 @@ from twolbms.config.pack import GuardedPack
 from twolbms.config.site_packs import load_guarded_pack
 from twolbms.files import data_path
 from twolbms.proof import compare
-from twolbms.proof.firmware import firmware
+from twolbms.scenario.nodes import firmware
 from twolbms.scenario.spoil_rules import PROTECT, Rewrite, rewritten
 
 STEPS = 6000

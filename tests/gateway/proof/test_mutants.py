@@ -7,10 +7,9 @@ import ast
 import pytest
 
 from twolbms.proof.equivalent import EQUIVALENT
-from twolbms.proof.firmware import firmware
 from twolbms.proof.mutants import mutants
 from twolbms.proof.mutate import MODULES, tried
-from twolbms.scenario.nodes import firmware_folder
+from twolbms.scenario.nodes import firmware, firmware_folder
 
 HEAD = "from generated.codec import STATE_OPEN, STATE_CLOSED\n\nLOW = 1\nHIGH = 2\nSAME = 2\n"
 

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from twolbms.proof import mutate
-from twolbms.proof.firmware import firmware
 from twolbms.proof.mutants import Mutant, mutants
 from twolbms.proof.mutate import Tried, Verdict, in_force, percent, report, tried
-from twolbms.scenario.nodes import firmware_folder
+from twolbms.scenario.nodes import firmware, firmware_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -12,9 +12,9 @@ from twolbms.config.site_packs import load_guarded_pack
 from twolbms.diagnoses import DIAGNOSES
 from twolbms.files import data_path
 from twolbms.proof import reaction
-from twolbms.proof.firmware import firmware
 from twolbms.proof.injections import INJECTIONS
 from twolbms.proof.reaction import broken, page
+from twolbms.scenario.nodes import firmware
 from twolbms.scenario.spoil_rules import CONTACTOR, CYCLE, Rewrite, rewritten
 
 

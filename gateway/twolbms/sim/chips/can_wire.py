@@ -5,6 +5,7 @@ One step of `run` is one try to send a frame, or as much silence. It knows neith
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 
 from twolbms.sim.bus import arbitration_field
@@ -62,7 +63,7 @@ class ErrorCounters:
                 self._begin()
 
 
-class Station:
+class Station(ABC):
     """A controller as the wire sees it; what it wants to send and does with what it hears is each one's own."""
 
     rejoins = False  # whether bus-off ends by itself
@@ -75,21 +76,21 @@ class Station:
         self.bitrate = wire.bitrate
         wire.stations.append(self)
 
+    @abstractmethod
     def held(self) -> list[CanFrame]:
         """The frames that wait in it, in no order."""
-        raise NotImplementedError
 
     def offered(self) -> CanFrame | None:
         """The frame it would send now: the first by priority, where a controller does not differ."""
         return min(self.held(), key=arbitration_field, default=None)
 
+    @abstractmethod
     def delivered(self, frame: CanFrame) -> None:
         """That frame was sent and acknowledged."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hear(self, frame: CanFrame) -> None:
         """A frame of another."""
-        raise NotImplementedError
 
     @property
     def acknowledges(self) -> bool:

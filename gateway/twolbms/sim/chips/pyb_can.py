@@ -5,6 +5,7 @@ Followed: docs/library/pyb.CAN.rst, and ports/stm32 for what it leaves open.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -54,9 +55,9 @@ class PybCan(Station):
         self._enabled = self.online = False
         self._watched = [False, False]
 
+    @abstractmethod
     def _accepts(self, frame: CanFrame) -> int | None:
         """The FIFO for a frame, None when no filter takes it."""
-        raise NotImplementedError
 
     def rxcallback(self, fifo: int, call: RxCallback | None) -> None:
         """The interrupt is enabled only when there was no callback before."""
