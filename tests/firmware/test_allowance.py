@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,16 @@ import pytest
 from generated import codec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from node.allowance import CHARGE, DISCHARGE, UNLIMITED_MA, Allowance, line
+from node.allowance import CHARGE, DISCHARGE, UNLIMITED_MA, Allowance, curve, least
+
+
+def line(xs: Any, ys: Any, x: int) -> int:
+    """One curve alone, as least() has it."""
+    found = array("i", [0, 0])
+    least(curve(xs, ys), array("i", [x]), 1, found)
+    assert found[1] == 0
+    return found[0]
+
 
 POINTS = st.lists(st.tuples(st.integers(-500, 5000), st.integers(0, 200_000)), min_size=2, max_size=12,
                   unique_by=lambda p: p[0]).map(sorted)
@@ -31,6 +41,24 @@ def test_a_line_is_straight_between_points_and_level_outside(points: list[tuple[
 def test_a_line_passes_through_its_points(lfp: Any, x: int, expected: int) -> None:
     """The charge line of the LiFePO4 pack: 0 A at 0 degC, 64 A at 5, 112 A half way to 15, 0 A at 60."""
     assert line(lfp.CHARGE_BY_TEMPERATURE_X, lfp.CHARGE_BY_TEMPERATURE_MA, x) == expected
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(POINTS, st.integers(-700, 5200)), min_size=1, max_size=4))
+def test_the_lowest_of_several_curves_wins_the_first_of_equals(each: list[tuple[list[tuple[int, int]], int]]) -> None:
+    """Several curves at once give the least of what each gives alone, and say which."""
+    alone = [line(*zip(*points, strict=True), x) for points, x in each]
+    curves = array("i")
+    for points, _ in each:
+        curves += curve(*zip(*points, strict=True))
+    found = array("i", [0, 0])
+    least(curves, array("i", [x for _, x in each]), len(each), found)
+    assert list(found) == [min(alone), alone.index(min(alone))]
+
+
+def test_a_curve_of_one_point_is_level() -> None:
+    """One point allows its current everywhere."""
+    assert [line((10,), (500,), x) for x in (-5, 10, 40)] == [500, 500, 500]
 
 
 READINGS = {"known": True, "temp_min_dc": 250, "temp_max_dc": 250, "cell_min_mv": 3300, "cell_max_mv": 3300}

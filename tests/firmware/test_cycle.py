@@ -101,7 +101,8 @@ def test_unknown_rows_are_marked(lfp: Any) -> None:
     node = made(lfp)
     node.afe.read_into = lambda m: False
     node.step(0)
-    assert [n for n in range(40) if node._known[n]] == [8, 10, 11, 12, 13, 16, 20, 23, 24, 27, 28, 29, *range(32, 40)]
+    known = node.rows.known
+    assert [n for n in range(40) if known[n]] == [8, 10, 11, 12, 13, 16, 20, 23, 24, 27, 28, 29, *range(32, 40)]
     assert node.measure.current_ma == NA
 
 

@@ -265,7 +265,7 @@ class Story(RuleBasedStateMachine):
         now = [(OK, 0) if state == OK else (state, protect.hold[n] if state == HOLDING else 0)
                for n, state in enumerate(protect.state)]
         for n, (before, after) in enumerate(zip(self.rows_before, now, strict=True)):
-            if self.node._known[n] != KNOWN and before[0] != OK and not self.cleared:
+            if self.node.rows.known[n] != KNOWN and before[0] != OK and not self.cleared:
                 assert after in (before, (TRIPPED, 0)), "doubt ended a cause or a hold"
         self.rows_before = now
 

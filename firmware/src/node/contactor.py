@@ -3,6 +3,8 @@
 Outputs are two paths, charge and discharge (one pair of contactors switches both on `common` packs), and precharge.
 """
 
+from array import array
+
 from generated.codec import (
     ANSWER_ACCEPTED,
     ANSWER_CAUSE_PRESENT,
@@ -22,8 +24,8 @@ from generated.codec import (
     STATE_SERVICE,
 )
 
-from node.allowance import line
-from node.measure import NA
+from node.allowance import curve, least
+from node.measure import MOST_MA, NA
 
 CHARGE = 1
 DISCHARGE = 2
@@ -50,6 +52,9 @@ class Contactor:
         self.wear_ppm = 0  # share of the outputs' life used by opening under load
         self.charger = 0
         self.tries = 0  # of the precharge, used up; a reset does not give them back
+        self._life = curve(limits.LIFE_X, limits.LIFE_PPM)
+        self._load = array("i", [0])
+        self._wears = array("i", [0, 0])
         self._time = 0
         self._grace = 0
         self._break = 0
@@ -269,8 +274,8 @@ class Contactor:
 
     def _wear(self, m):
         """Counts an opening under load against the outputs' life; an unknown current counts as the worst."""
-        limits = self.limits
-        if m.current_ma == NA:
-            self.wear_ppm += limits.LIFE_PPM[len(limits.LIFE_PPM) - 1]
-        elif abs(m.current_ma) >= STILL_MA:
-            self.wear_ppm += line(limits.LIFE_X, limits.LIFE_PPM, abs(m.current_ma))
+        load = self._load
+        load[0] = MOST_MA if m.current_ma == NA else abs(m.current_ma)
+        if load[0] >= STILL_MA:
+            least(self._life, load, 1, self._wears)
+            self.wear_ppm += self._wears[0]

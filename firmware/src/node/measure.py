@@ -10,11 +10,47 @@ from generated.codec import (
 )
 from generated.codec import REASON_STALE_READING as STALE  # the row whose limit tier makes readings unknown
 
+from node.machine_code import const, micropython, ptr32
+
 NA = -(1 << 28)  # not available; the same value the codec uses
 OLDEST = 1 << 20  # ages stop here, about 29 hours of cycles
 MOST_MA = 2000000  # a larger current counts as this: beyond every trip, and safe to multiply on a 31-bit integer
 FRESH_CYCLES = 2  # an older conversion is a doubtful one
 NEVER = (1 << 28) - 1  # a threshold that no reading reaches: the row is not fitted
+_BAD = const(0)  # places in what extremes() finds
+_TOTAL = const(1)
+_LOW = const(2)
+_LOW_AT = const(3)
+_HIGH = const(4)
+_HIGH_AT = const(5)
+
+
+@micropython.viper
+def extremes(numbers: ptr32, count: int, lowest: int, highest: int, found: ptr32):
+    """Fills `found`: how many are outside lowest..highest, as NA is; the sum, the least, the most of the others, and
+    where those two are. Where nothing is inside, both places are -1."""
+    bad = total = low = high = 0
+    low_at = high_at = -1
+    i = 0
+    while i < count:
+        number = numbers[i]
+        if number < lowest or number > highest:
+            bad += 1
+        else:
+            total += number
+            if low_at < 0 or number < low:
+                low = number
+                low_at = i
+            if high_at < 0 or number > high:
+                high = number
+                high_at = i
+        i += 1
+    found[_BAD] = bad
+    found[_TOTAL] = total
+    found[_LOW] = low
+    found[_LOW_AT] = low_at
+    found[_HIGH] = high
+    found[_HIGH_AT] = high_at
 
 
 class Measure:
@@ -43,6 +79,8 @@ class Measure:
         self.cell_min = self.cell_max = NA
         self.temp_min_dc = self.temp_max_dc = self.temp_mean_dc = NA
         self.temp_min = self.temp_max = NA
+        self.cells_found = array("i", [0] * 6)  # as extremes() fills them
+        self.temps_found = array("i", [0] * 6)
         self._needs_second = self._fitted(REASON_CURRENT_DISAGREEMENT)
         self._needs_insulation = self._fitted(REASON_INSULATION)
         self._needs_humidity = self._fitted(REASON_HUMIDITY)
@@ -60,62 +98,55 @@ class Measure:
         elif self.stale < OLDEST:
             self.stale += periods
         self.implausible = 0
-        if self.current_ma != NA:
-            self.current_ma = min(MOST_MA, max(-MOST_MA, self.current_ma))
+        current = self.current_ma
+        if current > MOST_MA:
+            self.current_ma = MOST_MA
+        elif current < -MOST_MA and current != NA:
+            self.current_ma = -MOST_MA
         self.fresh = self.stale <= FRESH_CYCLES
         if self.measured:
             self._cells()
             self._temperatures()
-            self._sums()
+            self._sensors()
         self.known = (self.measured and self.implausible == 0 and self.current_ma != NA
                       and self.stale <= self.limits.LIMIT[STALE])
         self.beat = self.beat + 1 & 0xFF
 
     def _cells(self):
         limits = self.limits
-        cells = self.cell_mv
-        low = high = self.cell_min = self.cell_max = NA
-        bad = 0
-        for i in range(limits.CELLS):
-            mv = cells[i]
-            if mv == NA or mv < limits.CELL_LOW_MV or mv > limits.CELL_HIGH_MV:
-                bad += 1
-                continue
-            if low == NA or mv < low:
-                low = mv
-                self.cell_min = i
-            if high == NA or mv > high:
-                high = mv
-                self.cell_max = i
-        self.cell_min_mv = low
-        self.cell_max_mv = high
+        found = self.cells_found
+        extremes(self.cell_mv, limits.CELLS, limits.CELL_LOW_MV, limits.CELL_HIGH_MV, found)
+        bad = found[_BAD]
+        if found[_LOW_AT] < 0:
+            self.cell_min_mv = self.cell_max_mv = self.cell_min = self.cell_max = NA
+        else:
+            self.cell_min_mv = found[_LOW]
+            self.cell_max_mv = found[_HIGH]
+            self.cell_min = found[_LOW_AT]
+            self.cell_max = found[_HIGH_AT]
         self.cells_known = bad == 0
         self.implausible += bad
+        if self.pack_mv == NA or (bad == 0 and abs(found[_TOTAL] - self.pack_mv) > limits.PACK_SUM_TOLERANCE_MV):
+            self.implausible += 1
 
     def _temperatures(self):
         limits = self.limits
-        temps = self.temp_dc
-        low = high = self.temp_min = self.temp_max = NA
-        bad = total = 0
-        for i in range(limits.SENSORS):
-            dc = temps[i]
-            if dc == NA or dc < limits.TEMPERATURE_LOW_DC or dc > limits.TEMPERATURE_HIGH_DC:
-                bad += 1
-                continue
-            total += dc
-            if low == NA or dc < low:
-                low = dc
-                self.temp_min = i
-            if high == NA or dc > high:
-                high = dc
-                self.temp_max = i
-        self.temp_min_dc = low
-        self.temp_max_dc = high
-        self.temp_mean_dc = NA if low == NA else total // (limits.SENSORS - bad)
+        found = self.temps_found
+        extremes(self.temp_dc, limits.SENSORS, limits.TEMPERATURE_LOW_DC, limits.TEMPERATURE_HIGH_DC, found)
+        bad = found[_BAD]
+        if found[_LOW_AT] < 0:
+            self.temp_min_dc = self.temp_max_dc = self.temp_mean_dc = self.temp_min = self.temp_max = NA
+        else:
+            self.temp_min_dc = found[_LOW]
+            self.temp_max_dc = found[_HIGH]
+            self.temp_min = found[_LOW_AT]
+            self.temp_max = found[_HIGH_AT]
+            self.temp_mean_dc = found[_TOTAL] // (limits.SENSORS - bad)
         self.temps_known = bad == 0
         self.implausible += bad
 
-    def _sums(self):
+    def _sensors(self):
+        """A value that the pack has a sensor for is implausible when it is missing."""
         if self.current_ma == NA:
             self.implausible += 1
         if self._needs_second and self.second_ma == NA:
@@ -126,11 +157,3 @@ class Measure:
             self.implausible += 1
         if self._needs_supply and self.supply_mv == NA:
             self.implausible += 1
-        if self.pack_mv == NA:
-            self.implausible += 1
-        elif self.cells_known:
-            total = 0
-            for i in range(self.limits.CELLS):
-                total += self.cell_mv[i]
-            if abs(total - self.pack_mv) > self.limits.PACK_SUM_TOLERANCE_MV:
-                self.implausible += 1

@@ -3,6 +3,8 @@
 A value is beyond a tier when it has passed it; equal is still inside. Only a complete and fresh reading can say that
 a cause has gone: a doubtful one (a cell missing, an old conversion) may trip a row but clears none, ends no delay and
 lets no hold time run. An unknown value changes nothing; the rows for stale and implausible readings see to the rest.
+
+A row at rest, its value inside every tier, would stay as it is: machine code passes over it.
 """
 
 from array import array
@@ -17,9 +19,11 @@ from generated.codec import (
 )
 from generated.codec import REASON_IMPLAUSIBLE_READING as IMPLAUSIBLE  # its delay leaks, so that flicker counts
 
+from node.machine_code import const, micropython, ptr8, ptr32
+
 OK = 0
-UNKNOWN = 0
-KNOWN = 1
+UNKNOWN = const(0)
+KNOWN = const(1)
 DOUBTFUL = 2  # some of what the value is made of is missing or old
 
 TRIPPED = 1  # the cause is present
@@ -32,6 +36,24 @@ TRIP_PAGE = 2
 LATCHED_PAGE = 3
 PAGE_BYTES = 6
 _TIMER_TOP = 1 << 20
+_FARTHEST = (1 << 29) - 1  # no value is beyond it
+
+
+@micropython.viper
+def busy_row(n: int, rows: int, values: ptr32, known: ptr8, sure: ptr8, rests: ptr8, inside: ptr32) -> int:
+    """The first row from n on that wants judging, or `rows`. Notes in `sure` what could clear each row up to it.
+
+    `inside` has two numbers a row: the lowest and the highest value that is beyond no tier.
+    """
+    while n < rows:
+        sure[n] = 1 if known[n] == KNOWN else 0
+        if rests[n] == 0:
+            return n
+        value = values[n]
+        if known[n] != UNKNOWN and (value < inside[2 * n] or value > inside[2 * n + 1]):
+            return n
+        n += 1
+    return n
 
 
 class Protect:
@@ -48,6 +70,15 @@ class Protect:
         self._warn_time = array("i", [0] * self.rows)
         self._limit_time = array("i", [0] * self.rows)
         self._trip_time = array("i", [0] * self.rows)
+        self._rests = bytearray(b"\x01" * self.rows)  # 1 while a row is OK, its delays at 0 and its bits clear
+        self._inside = array("i", [0] * (2 * self.rows))
+        for n in range(self.rows):
+            self._inside[2 * n] = -_FARTHEST
+            self._inside[2 * n + 1] = _FARTHEST
+            if limits.SIGN[n] > 0:
+                self._inside[2 * n + 1] = min(limits.WARN[n], limits.LIMIT[n], limits.TRIP[n])
+            else:
+                self._inside[2 * n] = max(limits.WARN[n], limits.LIMIT[n], limits.TRIP[n])
         self.blocks_now = self.blocks_after = self.limited = 0
         self.beyond = 0  # directions with a value beyond trip now, its delay still running: they do not close
         self.latched = 0  # rows that wait for a clear
@@ -57,27 +88,34 @@ class Protect:
 
     def step(self, values, known, periods):
         """Judges every row by `values[row]` where `known[row]`; `periods` is how many cycles have passed."""
-        limits = self.limits
         self.blocks_now = self.blocks_after = self.limited = self.beyond = self.latched = 0
         self.opened_by = 255
         self.worst = OK
-        for n in range(self.rows):
-            self.sure[n] = sure = known[n] == KNOWN
+        rows = self.rows
+        sure = self.sure
+        n = busy_row(0, rows, values, known, sure, self._rests, self._inside)
+        while n < rows:
             if known[n] != UNKNOWN:
-                self._judge(n, values[n], limits.SIGN[n], periods, sure)
-            self.beyond |= self._beyond(n)
-            if self.get(LIMIT_PAGE, n):
-                self.limited |= limits.LIMIT_BLOCKS[n]
-            if self.state[n]:
-                if limits.AFTER_REQUEST[n]:
-                    self.blocks_after |= limits.TRIP_BLOCKS[n]
-                else:
-                    self.blocks_now |= limits.TRIP_BLOCKS[n]
-                if limits.LATCH[n]:
-                    self.latched += 1
-                if self.worst == OK or self.state[n] < self.worst:
-                    self.worst = self.state[n]
+                self._judge(n, values[n], self.limits.SIGN[n], periods, sure[n])
+            self._gather(n)
+            n = busy_row(n + 1, rows, values, known, sure, self._rests, self._inside)
         self.beat = self.beat + 1 & 0xFF
+
+    def _gather(self, n):
+        """Adds what row n blocks and how grave it is."""
+        limits = self.limits
+        self.beyond |= self._beyond(n)
+        if self.get(LIMIT_PAGE, n):
+            self.limited |= limits.LIMIT_BLOCKS[n]
+        if self.state[n]:
+            if limits.AFTER_REQUEST[n]:
+                self.blocks_after |= limits.TRIP_BLOCKS[n]
+            else:
+                self.blocks_now |= limits.TRIP_BLOCKS[n]
+            if limits.LATCH[n]:
+                self.latched += 1
+            if self.worst == OK or self.state[n] < self.worst:
+                self.worst = self.state[n]
 
     def _judge(self, n, value, sign, periods, sure):
         limits = self.limits
@@ -93,6 +131,8 @@ class Protect:
             self._put(LIMIT_PAGE, n, False)
         self._trip_time[n] = time = self._time(n, self._trip_time[n], value > limits.TRIP[n] * sign, periods, sure)
         self._trip(n, time > delay, inside, periods, sure)
+        waits = self.state[n] or self._warn_time[n] or self._limit_time[n] or self._trip_time[n]
+        self._rests[n] = 0 if waits or self.get(LIMIT_PAGE, n) else 1
 
     def _time(self, n, time, beyond, periods, sure):
         """Cycles the value has been beyond; the first counts as one, so that delay 0 trips at once."""
@@ -162,6 +202,7 @@ class Protect:
     def remember(self, n):
         """Row n was latched before the node restarted: it waits for its clear, and what it blocks stays open."""
         if self.limits.LATCH[n]:
+            self._rests[n] = 0
             self.state[n] = HOLDING
             self.hold[n] = self.limits.HOLD[n]
             self._put(LATCHED_PAGE, n, True)

@@ -68,8 +68,8 @@ class Rig:
 
     def beyond(self, n: int, column: str) -> bool:
         """Whether the last cycle saw row `n` beyond a tier."""
-        sign = self.limits.SIGN[n]
-        return bool(self.node._known[n] and self.node._values[n] * sign > getattr(self.limits, column)[n] * sign)
+        rows, sign = self.node.rows, self.limits.SIGN[n]
+        return bool(rows.known[n] and rows.values[n] * sign > getattr(self.limits, column)[n] * sign)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ PARTS = {
               "drivers.store_sim SimulatedStore read"),
     "measure": ("node.measure Measure step",),
     "requests": ("drivers.can_link LinkCan receive", "node.requests Requests step", "node.requests Requests frame"),
-    "gather": ("node.cycle Node _gather",),
+    "gather": ("node.rows Rows step",),
     "protect": ("node.protect Protect step",),
     "contactor": ("node.contactor Contactor step", "node.weld Weld step"),
     "power": ("node.power Power step",),
