@@ -1,11 +1,15 @@
-"""The files of a version as a folder to import from. It stays in memory while the application runs, so it is small."""
+"""The modules of a version as a folder to import from, for a board that cannot run them from where they lie.
+
+What is imported is read into memory. The folder stays while the application runs, so it is small.
+"""
 
 import io
 import struct
 
-from version import HEAD
+from version import HASH, HEAD
 
 _BUFFER = 128
+_FOLDER, _FILE = 4, 5  # kinds of MicroPython's ROMFS records; a number has seven bits a byte, the highest first
 
 
 class _Part(io.IOBase):
@@ -31,14 +35,43 @@ class _Part(io.IOBase):
         return _BUFFER if what == 11 else -22  # the size of buffer it likes; EINVAL
 
 
+def _number(file):
+    value = 0
+    while True:
+        byte = file.read(1)[0]
+        value = value << 7 | byte & 127
+        if byte < 128:
+            return value
+
+
+def _walk(file, end, place, found):
+    """Adds to `found` the files from here to `end`, which lie in `place`: length of the name, name, where, size."""
+    while file.tell() < end:
+        kind = _number(file)
+        after = _number(file) + file.tell()
+        if kind in (_FOLDER, _FILE):
+            name = place + file.read(_number(file))
+            if kind == _FOLDER:
+                _walk(file, after, name + b"/", found)
+            else:
+                _number(file)  # the kind of what a file holds: its bytes
+                size = _number(file)
+                found.append(len(name))
+                found.extend(name + struct.pack("<II", file.tell(), size))
+        file.seek(after)
+
+
 class Folder:
     """What MicroPython mounts: `vfs.mount(Folder(version), "/a")`."""
 
     def __init__(self, version):
         self._path = version.path
+        self._list = bytearray()
         with open(version.path, "rb") as file:
             file.seek(HEAD)
-            self._list = file.read(version.listed)
+            _number(file)  # the kind of the outermost record: a file system
+            _number(file)
+            _walk(file, version.size - HASH, b"", self._list)
 
     def mount(self, readonly, mkfs):
         pass
@@ -50,18 +83,15 @@ class Folder:
         """Where it begins and its size; -1 for a folder."""
         name = path.encode()[1:]
         names = self._list
-        at = HEAD + len(names)
         i = 0
         while i < len(names):
             end = i + 1 + names[i]
             this = names[i + 1:end]
-            size = struct.unpack_from("<I", names, end)[0]
             if this == name:
-                return at, size
+                return struct.unpack_from("<II", names, end)
             if this.startswith(name + b"/"):
-                return at, -1
-            at += size
-            i = end + 4
+                return 0, -1
+            i = end + 8
         raise OSError(2)  # ENOENT
 
     def stat(self, path):

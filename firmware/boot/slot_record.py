@@ -1,7 +1,8 @@
 """The record of the two slots, and what the application may do with it. Its form never changes in the field.
 
-A version lies in slot_a.2lb or slot_b.2lb. The record lies in two files that are written in turn, each with a check: a
-power cut leaves the older one. Functions that write are for outside the cycle: flash takes its time.
+A version lies in slot_a.2lb or slot_b.2lb (in raw_slots on a board that runs it from there). The record lies in two
+files that are written in turn, each with a check: a power cut leaves the older one. Functions that write are for
+outside the cycle: flash takes its time.
 """
 
 import hashlib
@@ -10,9 +11,13 @@ import struct
 import sys
 
 try:
-    from disk import FOLDER  # a board whose versions lie on a file system of their own mounts it there
+    from disk import FOLDER  # a board whose record lies on a file system of its own mounts it there
 except ImportError:
     FOLDER = ""
+try:
+    from disk import SLOTS  # the same for its versions
+except ImportError:
+    SLOTS = ""
 
 A, B, NONE = 0, 1, 2
 KEPT, ON_TRIAL, WAITS = 0, 1, 2  # as NodeInfo tells it: FirmwareTrial
@@ -80,7 +85,7 @@ def save(record):
 
 
 def path(slot):
-    return FOLDER + ("slot_a.2lb", "slot_b.2lb")[slot]
+    return (SLOTS or FOLDER) + ("slot_a.2lb", "slot_b.2lb")[slot]
 
 
 def put_on_trial(record, slot, new):

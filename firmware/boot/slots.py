@@ -87,12 +87,24 @@ def choose(safe):
     return None if slot == NONE else (slot, found[slot])
 
 
+def _modules(slot, one):
+    """To import from: where they lie on a board whose flash is memory, else read into memory as they are imported."""
+    try:
+        from disk import raw
+    except ImportError:
+        from folder import Folder
+
+        return Folder(one)
+    from vfs import VfsRom
+
+    return VfsRom(raw.run(slot, one.size))
+
+
 def prepare(safe):
     """Mounts the version whose turn it is, first on the import path. True when there is none: service."""
     chosen = choose(safe)
     if chosen is None:
         return True
-    import folder
     import machine
     import micropython
     import vfs
@@ -102,7 +114,7 @@ def prepare(safe):
         machine.WDT(timeout=GUARD_MS)
     slot, one = chosen
     place = "/" + "ab"[slot]
-    vfs.mount(folder.Folder(one), place)
+    vfs.mount(_modules(slot, one), place)
     sys.path.insert(0, place)
     for name in ("slots", "slot_record", "version", "folder"):
         sys.modules.pop(name, None)  # what only starting needs; the version brings its own of what it uses

@@ -1,7 +1,7 @@
 """A version of the application in one file, checked as a whole.
 
-The file: a head of 64 bytes, the list of files (length of the name, name, size), their bytes in that order, and the
-SHA-256 of everything before it. Knows nothing of slots.
+The file: a head of 64 bytes, the modules as a ROMFS image, and the SHA-256 of everything before it. Knows nothing of
+slots.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ import sys
 HEAD = 64
 HASH = 32
 MAGIC = b"2LBM"
-FORMAT = 1
-_HEAD = "<4sB3sBBH4sI24s16s4s"  # magic, format, firmware, arch, count, list, limits, size, pack, board, nothing
+FORMAT = 2
+_HEAD = "<4sB3sB3s4sI24s16s4s"  # magic, format, firmware, arch, nothing, limits, size, pack, board, nothing
 _PIECE = 512
 
 
@@ -29,8 +29,7 @@ class Version:
     def __init__(self, head):
         if len(head) != HEAD:
             raise ValueError("too short")
-        (magic, made, self.firmware, self.arch, self.count, self.listed, self.limits, self.size, pack, board,
-         _) = struct.unpack(_HEAD, head)
+        magic, made, self.firmware, self.arch, _, self.limits, self.size, pack, board, _ = struct.unpack(_HEAD, head)
         if magic != MAGIC or made != FORMAT:
             raise ValueError("not a version of the application")
         self.pack = pack.rstrip(b"\0")

@@ -15,6 +15,7 @@ from twolbms.files import data_path
 NODE_ID_MASK = 0x1FFFFF00  # the low byte is the node number
 FIRST_NODE, LAST_NODE = 1, 127
 GATEWAY_ADDRESS = 0x80
+_INFO_WORDS = ("ResetCause", "CanState", "FirmwareSlot", "FirmwareTrial")
 GATEWAY_EPOCH_S = 1_577_836_800  # 2020-01-01T00:00Z, where GatewayHeartbeat.GatewayMinutes begins
 
 
@@ -34,11 +35,13 @@ class Contract:
         self.database = database
         self.of_node = tuple(name for name, message in database.messages.items() if message.senders == ("Node",))
         self.protected = frozenset(name for name in self.of_node if "Crc8" in database.message(name).signals)
-        self.states = self._choices("PackState", "State")
-        self.reasons = self._choices("PackState", "OpenReason")
-        self.answers = self._choices("NodeAnswer", "Answer")
-        self.requests = self._choices("NodeRequest", "Request")
-        self.reset_causes = self._choices("NodeInfo", "ResetCause")
+        self.states = self.choices("PackState", "State")
+        self.reasons = self.choices("PackState", "OpenReason")
+        self.answers = self.choices("NodeAnswer", "Answer")
+        self.requests = self.choices("NodeRequest", "Request")
+        self.info_words = {signal: self.choices("NodeInfo", signal) for signal in _INFO_WORDS}
+        self.update_states = self.choices("UpdateStatus", "UpdateState")
+        self.update_errors = self.choices("UpdateStatus", "UpdateError")
         self.heartbeat_id = database.message("GatewayHeartbeat").frame_id
 
     def message(self, name: str) -> CompiledMessage:
@@ -56,7 +59,8 @@ class Contract:
         ours = message is not None and message.name in self.of_node and FIRST_NODE <= node <= LAST_NODE
         return node if ours else None
 
-    def _choices(self, message: str, signal: str) -> dict[int, str]:
+    def choices(self, message: str, signal: str) -> dict[int, str]:
+        """What the numbers of an enumerated signal mean, in our spelling; "not available" is left out."""
         found = self.database.message(message).signals[signal]
         return {int(raw): words(text) for raw, text in found.choices.items() if raw not in found.not_available}
 

@@ -124,6 +124,9 @@ _ROWS = (
     Diagnosis(39, "restart_loop", "1", 1, +1, BOTH, BOTH,
               "the node has restarted several times without a healthy minute",
               "read the reset causes; update or replace the node"),
+    Diagnosis(40, "monitor_protection", "1", 1, +1, BOTH, BOTH,
+              "the cell monitor's own protection has opened: the node came too late, or measures otherwise",
+              "compare the node's readings with a meter before clearing at the node"),
 )
 
 DIAGNOSES: dict[str, Diagnosis] = {row.name: row for row in _ROWS}

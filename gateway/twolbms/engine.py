@@ -73,7 +73,8 @@ class Engine:
 
     def _add(self, setup: PackSetup, contract: Contract, now_ns: int) -> None:
         cycles = {name: contract.cycle_s(name) or 0.0 for name in contract.of_node}
-        words = NodeWords(cycles, contract.states, contract.reasons, contract.answers, contract.reset_causes)
+        words = NodeWords(cycles, contract.states, contract.reasons, contract.answers, contract.info_words,
+                          contract.update_states, contract.update_errors)
         own_hash = limit_image(setup.type).hash32
         pack = Pack(setup, own_hash, words, self.recording, self.alarms, self.site.expire_s, now_ns)
         request = contract.message("NodeRequest")

@@ -25,7 +25,8 @@ def pack_picture(pack: Pack, now_ns: int, wall_offset_ns: int | None) -> Json:
     charge, discharge = (pack.allowances[way].allowed for way in OUTPUTS)
     return {
         "type": pack.setup.type.pack, "node": pack.setup.node, "kind": pack.setup.type.kind, "bus": pack.setup.bus,
-        "state": heard.word("State", now_ns), "age_s": _round(state.messages["PackState"].age_s(now_ns)),
+        "state": heard.word("State", now_ns), "last_state": heard.last_state(),
+        "age_s": _round(state.messages["PackState"].age_s(now_ns)),
         "values": _values(pack, now_ns),
         "cells_v": [{"value": _round(heard.cell_v(cell, now_ns)), "age_s": _round(heard.cells.age_s(cell, now_ns))}
                     for cell in range(heard.cells.count)],
@@ -49,7 +50,8 @@ def pack_picture(pack: Pack, now_ns: int, wall_offset_ns: int | None) -> Json:
         "open_reason": heard.word("OpenReason", now_ns), "last_refusal": heard.word("LastRefusal", now_ns),
         "hold_remaining_s": _round(state.signal("PackState", "HoldRemaining", now_ns)),
         "hash_ok": {"ok": True, "mismatch": False}.get(heard.info.hash_state),
-        "info": heard.info.shown(heard.words.reset_causes), "history": heard.history.shown(),
+        "info": heard.info.shown(heard.words.info), "history": heard.history.shown(),
+        "update": _update(pack, now_ns),
         "requests": _requests(pack, now_ns),
     }
 
@@ -79,6 +81,16 @@ def _fault(fault: Fault, pack: Pack, wall_offset_ns: int | None) -> Json:
     text, data = evidence(name, tier, fault.worst, pack.heard.faults.threshold(name, tier), sensors)
     return {**data, "value": _round(data["value"]), "active": fault.active, "latched": fault.latched, "text": text,
             "since_ns": wall(fault.since_ns, wall_offset_ns)}
+
+
+def _update(pack: Pack, now_ns: int) -> Json | None:
+    """The update over CAN that the node tells of, None while it tells of none."""
+    heard = pack.heard
+    values = heard.update.values
+    if not heard.update.fresh(now_ns) or not (state := heard.words.update_states.get(int(values["UpdateState"] or 0))):
+        return None
+    error = heard.words.update_errors.get(int(values["UpdateError"] or 0))
+    return {"state": state, "error": None if error == "nothing" else error, "next_block": int(values["NextBlock"] or 0)}
 
 
 def _limits(setup: PackSetup) -> Json:

@@ -15,8 +15,8 @@ ROOMS = {
     "files": set(), "diagnoses": set(), "fields": set(), "clock": set(),
     "wire": set(), "estimation": set(), "journal": set(),
     "config": {"journal"},
-    "build": {"config", "wire"},
-    "decode": {"build"},
+    "build": {"config", "contract", "decode", "sim", "wire"},
+    "decode": set(),
     "contract": {"decode"},
     "recording": {"journal"},
     "alarms": {"recording"},
@@ -33,8 +33,9 @@ ROOMS = {
     "scenario": {"build", "config", "sim", "wire"},
     "proof": {"build", "config", "scenario", "sim"},
     "app": {"battery", "config", "contract", "engine", "journal", "outlets", "restart", "sources"},
+    "commissioning": {"build"},
     "demo": {"build", "config", "contract", "journal", "outlets", "sim"},
-    "cli": {"app", "build", "config", "demo", "importing", "journal", "outlets", "scenario"},
+    "cli": {"app", "build", "commissioning", "config", "demo", "importing", "journal", "outlets", "scenario"},
     "__main__": {"cli"},
 }
 PURE = {"alarms", "battery", "engine", "estimation", "receiving", "site", "snapshot", "wire"}

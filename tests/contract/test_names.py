@@ -46,7 +46,8 @@ def test_every_signal_says_what_it_is() -> None:
     """Every signal of ours has a comment, and every cyclic message a period."""
     missing = [f"{m.name}.{s.name}" for m in own_messages() for s in m.signals if not s.comment]
     assert not missing
-    assert {m.name for m in own_messages() if not m.cycle_time} == {"NodeAnswer", "NodeRequest"}
+    assert {m.name for m in own_messages() if not m.cycle_time} == {
+        "NodeAnswer", "NodeRequest", "UpdateStatus", "UpdateBegin", "UpdateBlock"}
 
 
 def test_every_value_has_a_raw_code_for_not_available() -> None:
@@ -55,7 +56,9 @@ def test_every_value_has_a_raw_code_for_not_available() -> None:
             if s.length > 1 and not s.is_multiplexer and "NotAvailable" not in map(str, (s.choices or {}).values())]
     assert set(bare) == {"Crc8", "ChargeIn", "ChargeOut", "BootId", "LimitHashLow", "LimitHashHigh", "InfoBootId",
                          "FramesDropped", "AnsweredNumber", "RequestNumber", "TransmitErrors", "ReceiveErrors",
-                         "BusOffs", "FailedUpdates", "Restarts", "FirstCount", "HeaterEnergy"}
+                         "BusOffs", "FailedUpdates", "Restarts", "FirstCount", "HeaterEnergy",
+                         "UpdateWindow", "NextBlock", "StatusCheckLow", "ImageCheckLow", "ImageCheckHigh",
+                         "ImageSizeLow", "ImageSizeHigh", "BlockLow", "BlockHigh", *(f"BlockData{n}" for n in range(5))}
 
 
 def test_protected_messages_have_counter_and_crc_in_the_same_place() -> None:
@@ -89,3 +92,16 @@ def test_the_rows_have_their_numbers_in_the_node_s_codec() -> None:
              if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)}
     assert {name: codec[f"REASON_{name.upper()}"] for name in DIAGNOSES} == {
         name: row.number for name, row in DIAGNOSES.items()}
+
+
+@pytest.mark.parametrize(("message", "signal", "last"), [("UpdateStatus", "UpdateState", "FAILED"),
+                                                         ("UpdateStatus", "UpdateError", "WRONG_ORDER"),
+                                                         ("UpdateBegin", "UpdateOperation", "ABANDON")])
+def test_the_transfer_counts_as_the_contract_does(message: str, signal: str, last: str) -> None:
+    """States, errors and operations of an update have the numbers of the DBC, under its names."""
+    choices = DB.get_message_by_name(message).get_signal_by_name(signal).choices
+    words = {number: re.sub(r"(?<!^)(?=[A-Z])", "_", str(text)).upper() for number, text in choices.items()}
+    text = (ROOT / "firmware/src/store/transfer.py").read_text()
+    rows = re.findall(r"^((?:[A-Z_]+, \\?\s*)+[A-Z_]+) = ", text, re.M)
+    names = next(found for found in rows if found.endswith(last))
+    assert re.split(r"[,\s\\]+", names) == [words[n] for n in sorted(words) if words[n] != "NOT_AVAILABLE"]

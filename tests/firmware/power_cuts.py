@@ -32,9 +32,11 @@ class Story(NamedTuple):
 
 
 STORIES = (
-    Story("configuration", FIRMWARE / "store" / "config_cuts.py", (), 0.4),
-    Story("faults, no backup memory", FIRMWARE / "store" / "fault_cuts.py", (), 0.3),
-    Story("faults, backup memory fed", FIRMWARE / "store" / "fault_cuts.py", ("backup",), 0.3),
+    Story("configuration", FIRMWARE / "store" / "config_cuts.py", (), 0.3),
+    Story("faults, no backup memory", FIRMWARE / "store" / "fault_cuts.py", (), 0.2),
+    Story("faults, backup memory fed", FIRMWARE / "store" / "fault_cuts.py", ("backup",), 0.2),
+    Story("update, versions as files", FIRMWARE / "store" / "update_cuts.py", ("pages",), 0.1),
+    Story("update, versions in raw pages", FIRMWARE / "store" / "update_cuts.py", ("raw",), 0.2),
 )
 
 

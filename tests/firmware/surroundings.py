@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from typing import Any
 
@@ -66,6 +67,9 @@ class Surroundings:
         pass
 
     def send(self, can_id: int, data: bytearray, latest: bool = False) -> None:
+        pass
+
+    def send_all(self, ids: array[int], data: bytearray, many: int) -> None:
         pass
 
     def receive(self) -> bool:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 import re
+import subprocess
+import sys
+from array import array
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import combinations
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from generated import codec
+from generated import codec, update_codec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from node import frames
 
+from servers.need import need
 from twolbms.files import data_path
 
 cantools = pytest.importorskip("cantools")
@@ -29,16 +34,46 @@ def snake(name: str) -> str:
 
 
 class Page(NamedTuple):
-    """One frame's layout: a message, its page (or None) and the signals a fill_ function is given."""
+    """One frame's layout: a message, its page or group (or None), its signals in the order of their bits."""
 
     message: Any
     page: int | None
     signals: list[Any]
 
+    def __str__(self) -> str:
+        return self.message.name + ("" if self.page is None else f"-{self.page}")
+
     @property
-    def function(self) -> str:
-        paged = self.page is not None and self.message.name in ("NodeInfo", "NodeHistory")
-        return f"fill_{snake(self.message.name)}" + (f"_{self.page}" if paged else "")
+    def table(self) -> bytes:
+        return update_codec.TABLE if self.message.name.startswith("Update") else codec.TABLE
+
+    @property
+    def row(self) -> int:
+        """The first row of the table with this message's number, and as many on as pages have rows of their own."""
+        number = self.message.frame_id >> 8 & 0xFF
+        first = next(n for n in range(len(self.table) // 8) if self.table[8 * n + 1] == number)
+        return first + (self.page or 0 if self.message.name in ("NodeInfo", "NodeHistory") else 0)
+
+    def filled(self, values: list[int], counter: int = 0, node: int = 1) -> bytes:
+        """The frame of these values, made where another one has been; its counter goes on and its id is right."""
+        row = self.table[8 * self.row:8 * self.row + 8]
+        place, counts = row[4], bytearray(16)
+        if self.message.name in GROUPED:
+            place += 4 * ((self.page or 0) % 4)
+        v = array("i", [-1] * place + values + [-1] * 200)
+        counts[row[6]] = counter
+        ids, data = array("i", [-1, -1]), bytearray(b"\xa5" * 16)
+        frames.fill(self.table, v, data, bytes((self.row, self.page or 0)), 1, counts, node, ids)
+        assert ids[0] & ~frames.LATEST == self.message.frame_id | node and ids[1] == -1
+        latest = self.message.cycle_time and self.page is None
+        assert ids[0] & frames.LATEST == (frames.LATEST if latest else 0)
+        assert data[8:] == b"\xa5" * 8
+        protected = {"Counter", "Crc8"} <= {s.name for s in self.message.signals}
+        assert counts[row[6]] == ((counter + 1) % 15 if protected else counter)
+        return bytes(data[:8])
+
+
+GROUPED = ("CellVoltages", "CellTemperatures")
 
 
 def pages(sender: str) -> Iterator[Page]:
@@ -52,13 +87,9 @@ def pages(sender: str) -> Iterator[Page]:
             yield Page(message, page, sorted(signals, key=lambda s: s.start))
 
 
-SCALAR = [p for p in pages("Node") if p.message.name not in ("NodeFaults", "CellVoltages", "CellTemperatures")]
-GROUPS = [p for p in pages("Node") if p.message.name in ("CellVoltages", "CellTemperatures")]
-
-
-def argument(signal: Any) -> str:
-    unit = PER_UNIT.get(signal.unit or "", ("", 1))[0]
-    return snake(signal.name) + (f"_{unit}" if unit else "")
+SCALAR = [p for p in pages("Node") if p.message.name not in ("NodeFaults", *GROUPED)]
+GROUPS = [p for p in pages("Node") if p.message.name in GROUPED]
+FAULTS = [p for p in pages("Node") if p.message.name == "NodeFaults"]
 
 
 def absent(signal: Any) -> int | None:
@@ -113,66 +144,66 @@ def check_raw(signal: Any, value: int, raw: int) -> None:
         assert abs(raw - exact) <= Fraction(1, 2)
 
 
-@pytest.mark.parametrize("page", SCALAR, ids=lambda p: p.function)
+@pytest.mark.parametrize("page", SCALAR, ids=str)
 def test_what_the_node_fills_cantools_reads(page: Page) -> None:
     """Random values of every message come out of cantools rounded, held in bounds, or marked as not available."""
-    fill = getattr(codec, page.function)
-    names = list(inspect.signature(fill).parameters)
-    by_name = {argument(s): s for s in page.signals}
-    assert set(names[3:]) == set(by_name), "every signal is given, and nothing else"
-
     @MANY
-    @given(st.fixed_dictionaries({name: node_values(s) for name, s in by_name.items()}),
-           st.integers(0, 14), st.integers(1, 127))
-    def check(values: dict[str, int], counter: int, node: int) -> None:
-        d = bytearray(8)
-        fill(d, node, counter, *(values[name] for name in names[3:]))
-        raw = page.message.decode(bytes(d), decode_choices=False, scaling=False)
+    @given(st.tuples(*map(node_values, page.signals)), st.integers(0, 14), st.integers(1, 127))
+    def check(values: tuple[int, ...], counter: int, node: int) -> None:
+        d = page.filled(list(values), counter, node)
+        raw = page.message.decode(d, decode_choices=False, scaling=False)
         assert raw["Counter"] == counter
         assert d[7] == reference_crc(bytes((page.message.frame_id >> 8 & 0xFF, node)) + d[:7])
-        for name, signal in by_name.items():
-            check_raw(signal, values[name], raw[signal.name])
+        for signal, value in zip(page.signals, values, strict=True):
+            check_raw(signal, value, raw[signal.name])
     check()
 
 
-@pytest.mark.parametrize("page", GROUPS, ids=lambda p: f"{p.function}-{p.page}")
+@pytest.mark.parametrize("page", GROUPS, ids=str)
 def test_every_group_lands_in_its_cells(page: Page) -> None:
-    """Four values of a group are read under their own numbers; past the last cell there is no value."""
-    fill = getattr(codec, page.function)
-    first = 4 * page.page
-
+    """Four values of a group are read under their own numbers."""
     @FEW
-    @given(st.lists(node_values(page.signals[0]), min_size=first + 1, max_size=first + 6), st.data())
-    def check(values: list[int], data: st.DataObject) -> None:
-        d = bytearray(8)
-        fill(d, page.page, values, len(values))
-        raw = page.message.decode(bytes(d), decode_choices=False, scaling=False)
-        for signal in page.signals:
-            number = int(re.sub(r"\D", "", signal.name))
-            check_raw(signal, values[number] if number < len(values) else codec.NA, raw[signal.name])
+    @given(st.lists(node_values(page.signals[0]), min_size=4, max_size=4))
+    def check(values: list[int]) -> None:
+        raw = page.message.decode(page.filled(values), decode_choices=False, scaling=False)
+        for k, signal in enumerate(page.signals):
+            assert int(re.sub(r"\D", "", signal.name)) == 4 * (page.page or 0) + k
+            check_raw(signal, values[k], raw[signal.name])
     check()
 
 
+@pytest.mark.parametrize("page", FAULTS, ids=str)
 @MANY
-@given(st.binary(min_size=24, max_size=24), st.integers(0, 3), st.integers(0, 14), st.integers(1, 127))
-def test_fault_pages_hold_one_bit_a_row(bits: bytes, page: int, counter: int, node: int) -> None:
+@given(bits=st.binary(min_size=24, max_size=24), counter=st.integers(0, 14), node=st.integers(1, 127))
+def test_fault_pages_hold_one_bit_a_row(page: Page, bits: bytes, counter: int, node: int) -> None:
     """The bit of a row is the same in all four pages and is told under the row's name."""
-    d = bytearray(8)
-    codec.fill_node_faults(d, node, counter, page, bits, 6 * page)
-    message = DATABASE.get_message_by_name("NodeFaults")
-    raw = message.decode(bytes(d), decode_choices=False, scaling=False)
-    assert (raw["FaultPage"], raw["Counter"]) == (page, counter)
+    assert page.page is not None
+    d = page.filled(list(bits), counter, node)
+    raw = page.message.decode(d, decode_choices=False, scaling=False)
+    assert (raw["FaultPage"], raw["Counter"]) == (page.page, counter)
     assert d[7] == reference_crc(bytes((0x13, node)) + d[:7])
-    for signal in message.signals:
-        if signal.multiplexer_ids == [page]:
-            assert raw[signal.name] == bits[6 * page + signal.start // 8] >> signal.start % 8 & 1
+    for signal in page.signals:
+        assert raw[signal.name] == bits[6 * page.page + signal.start // 8] >> signal.start % 8 & 1
+
+
+def test_a_plan_of_many_frames_makes_each_of_them() -> None:
+    """Frames of one plan lie one after the other, each as when it is made alone; counters of a message go on."""
+    rows = [(page.row, page.page or 0) for page in (*SCALAR[:3], *FAULTS)]
+    v = array("i", range(3, 259))
+    together, counts, ids = bytearray(8 * len(rows)), bytearray(16), array("i", [0] * len(rows))
+    frames.fill(codec.TABLE, v, together, bytes(n for row in rows for n in row), len(rows), counts, 9, ids)
+    again, one = bytearray(16), bytearray(8)
+    for n, row in enumerate(rows):
+        frames.fill(codec.TABLE, v, one, bytes(row), 1, again, 9, array("i", [0]))
+        assert together[8 * n:8 * n + 8] == one
+    assert counts == again and max(counts) == 4
 
 
 @pytest.mark.parametrize("page", list(pages("Gateway")), ids=lambda p: p.message.name)
 def test_what_cantools_encodes_the_node_reads(page: Page) -> None:
     """Random raw values reach the node in its own units; not available is NA; a wrong checksum reads nothing."""
     message = page.message
-    read = getattr(codec, f"read_{snake(message.name)}")
+    read = getattr(update_codec if message.name.startswith("Update") else codec, f"read_{snake(message.name)}")
     ordered = [s for s in message.signals if s.name not in PLAIN]
 
     @MANY
@@ -192,15 +223,17 @@ def test_what_cantools_encodes_the_node_reads(page: Page) -> None:
 
 def test_allowances_are_never_told_higher_than_they_are() -> None:
     """What is allowed is rounded toward zero, what is measured to the nearest step."""
-    d = bytearray(8)
-    codec.fill_pack_allowance(d, 1, 0, 99999, 249, 28599, 48, 48)
-    raw = DATABASE.get_message_by_name("PackAllowance").decode(bytes(d), decode_choices=False)
+    by_name = {page.message.name: page for page in SCALAR}
+    raw = decoded(by_name["PackAllowance"], 99999, 249, 28599, 48, 48)
     assert (raw["ChargeCurrentAllowed"], raw["DischargeCurrentAllowed"]) == (99.75, 0.0)
     assert raw["ChargeVoltageAllowed"] == pytest.approx(28.4)
-    codec.fill_pack_values(d, 1, 0, 26409, -12349, 26424, 1, 1, 1)
-    raw = DATABASE.get_message_by_name("PackValues").decode(bytes(d), decode_choices=False)
+    raw = decoded(by_name["PackValues"], 26409, -12349, 26424, 1, 1, 1)
     assert raw["PackVoltage"] == pytest.approx(26.40) and raw["PackCurrent"] == pytest.approx(-12.34)
     assert raw["LinkVoltage"] == pytest.approx(26.40)
+
+
+def decoded(page: Page, *values: int) -> Any:
+    return page.message.decode(page.filled(list(values)), decode_choices=False)
 
 
 # ------------------------------------------------------------------------------------------------ checksum
@@ -227,7 +260,7 @@ def test_the_table_gives_the_published_checksums(text: str, expected: int) -> No
     """The node's table computes the published CRC-8 SAE J1850 values."""
     value = 0xFF
     for byte in bytes.fromhex(text):
-        value = codec.CRC[value ^ byte]
+        value = frames.CRC[value ^ byte]
     assert value ^ 0xFF == expected == reference_crc(bytes.fromhex(text))
 
 
@@ -244,9 +277,11 @@ FRAMES = (
 def test_the_checksum_covers_message_and_node_number(ids: str, body: str, expected: int) -> None:
     """A frame's checksum is right only under its own message number and from its own node."""
     low, node = bytes.fromhex(ids)
-    assert codec.crc8(bytes.fromhex(body) + b"\0", low, node) == expected
-    assert codec.crc8(bytes.fromhex(body) + b"\0", low, node ^ 1) != expected
-    assert codec.crc8(bytes.fromhex(body) + b"\0", low ^ 1, node) != expected
+    d, values = bytes.fromhex(body) + bytes((expected,)), array("i", [0] * 9)
+    table = bytearray((0, low, 2, 0, 0, 0, 0, 0))
+    assert frames.read(table, 0, d, node, values) and not frames.read(table, 0, d, node ^ 1, values)
+    table[1] ^= 1
+    assert not frames.read(table, 0, d, node, values)
 
 
 def sound_request() -> bytearray:
@@ -271,6 +306,55 @@ def test_one_or_two_wrong_bits_are_never_accepted() -> None:
 def test_a_burst_of_eight_bits_is_never_accepted() -> None:
     """Every frame with one burst of up to eight wrong bits is refused."""
     assert not any(read_with((pattern << 1 | 1) << at) for pattern in range(128) for at in range(64) if at + 8 <= 64)
+
+
+# ------------------------------------------------------------------------------------------------ machine code
+
+BOTH_WAYS = """
+from array import array
+from generated import codec
+from node import frames
+try:
+    from micropython import heap_lock, heap_unlock
+except ImportError:
+    heap_lock = heap_unlock = int
+def run(v, ids, counts, data, got, plan):
+    check = 0
+    chance = 1
+    for turn in range(3000):
+        for n in range(256):
+            chance = (chance * 1103 + 12345) & 0x3FFFF
+            scale = chance >> 5 & 15
+            v[n] = codec.NA if scale == 0 else (chance - 0x20000) >> scale if scale < 10 else (chance - 0x20000) * 2000
+        for n in range(4):
+            plan[2 * n] = (turn + n) % 17
+            plan[2 * n + 1] = turn & 3
+        frames.fill(codec.TABLE, v, data, plan, 4, counts, turn & 127, ids)
+        for n in range(17, 19):
+            data[7] = turn & 255
+            check = (check + frames.read(codec.TABLE, n, data, turn & 127, got) * (got[1] & 1023)) & 0xFFFFF
+        for n in range(32):
+            check = (check * 31 + data[n] + (ids[n & 3] & 0xFF)) & 0xFFFFF
+    return check
+parts = (array("i", [0] * 256), array("i", [0] * 4), bytearray(16), bytearray(32), array("i", [0] * 8), bytearray(8))
+check = 0
+heap_lock()
+check = run(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5])
+heap_unlock()
+print(check)
+"""
+
+
+@pytest.mark.need("micropython32")
+def test_machine_code_makes_the_same_frames(tmp_path: Path) -> None:
+    """The same values give the same bytes on CPython and as machine code of 32 bits, which takes no memory."""
+    script = tmp_path / "both_ways.py"
+    script.write_text(BOTH_WAYS)
+    source = str(data_path("firmware", "src"))
+    said = [subprocess.run([program, str(script)], env={"MICROPYPATH": source, "PYTHONPATH": source}, check=True,
+                           capture_output=True, text=True).stdout for program in (sys.executable,
+                                                                                  need("micropython32").program)]
+    assert said[0] == said[1] and said[0].strip().isdigit()
 
 
 # ------------------------------------------------------------------------------------------------ bus load

@@ -10,7 +10,7 @@ from generated import codec
 from node.contactor import Contactor
 from node.measure import NA
 
-LIMITS = {"COMMON": 0, "CLOSE_ALONE": 0, "PRECHARGE_CYCLES": 30, "PRECHARGE_DIFFERENCE_MV": 1500,
+LIMITS = {"COMMON": 0, "PORTS": 0, "CLOSE_ALONE": 0, "PRECHARGE_CYCLES": 30, "PRECHARGE_DIFFERENCE_MV": 1500,
           "PRECHARGE_CURRENT_MA": 5000, "BREAK_MAX_MA": 300_000, "BREAK_HOLD_CYCLES": 3, "PRECHARGE_TRIES": 3,
           "PRECHARGE_COOL_CYCLES": 20, "LIFE_X": (1000, 200_000, 300_000), "LIFE_PPM": (1, 10, 1000)}
 SOUND = {"blocks_now": 0, "blocks_after": 0, "beyond": 0, "latched": 0, "opened_by": 255}
@@ -154,7 +154,7 @@ def test_what_is_wholly_open_comes_back_through_a_close() -> None:
     assert rig.run(blocks_now=2, link_mv=0).state == OPEN
     assert rig.run(100).state == OPEN
     alone = closed(CLOSE_ALONE=1).run(blocks_now=1).run(blocks_now=2, link_mv=0)
-    assert alone.run(2).state == (codec.STATE_PRECHARGE, 0, 1)
+    assert alone.run(2, blocks_now=0).state == (codec.STATE_PRECHARGE, 0, 1)
 
 
 def test_a_requested_wait_ends_with_the_current() -> None:

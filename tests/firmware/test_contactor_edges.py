@@ -10,7 +10,7 @@ from generated import codec
 from node.contactor import Contactor
 from node.measure import NA
 
-LIMITS = {"COMMON": 0, "CLOSE_ALONE": 0, "PRECHARGE_CYCLES": 30, "PRECHARGE_DIFFERENCE_MV": 1500,
+LIMITS = {"COMMON": 0, "PORTS": 0, "CLOSE_ALONE": 0, "PRECHARGE_CYCLES": 30, "PRECHARGE_DIFFERENCE_MV": 1500,
           "PRECHARGE_CURRENT_MA": 5000, "BREAK_MAX_MA": 300_000, "BREAK_HOLD_CYCLES": 3, "PRECHARGE_TRIES": 3,
           "PRECHARGE_COOL_CYCLES": 20, "LIFE_X": (1000, 200_000, 300_000), "LIFE_PPM": (1, 10, 1000)}
 SOUND = {"blocks_now": 0, "blocks_after": 0, "beyond": 0, "latched": 0, "opened_by": 255}
@@ -59,7 +59,31 @@ def charging(**changes: Any) -> Rig:
     return rig.run(**changes) if changes else rig
 
 
+def test_a_fresh_contactor_knows_no_current_of_its_own() -> None:
+    """Until the node says so nothing is taken off for a heater."""
+    assert Contactor(SimpleNamespace(**LIMITS)).own_ma == 0
+
+
 # --- closing ---
+
+def test_at_rest_nothing_is_commanded() -> None:
+    """Whatever was left on goes off in the next cycle of a node that is open."""
+    rig = Rig()
+    rig.contactor.paths, rig.contactor.precharge = 3, 1
+    assert rig.run().state == OPEN
+
+
+def test_an_unproven_wiring_closes_nothing() -> None:
+    """A board that nobody has commissioned refuses with that reason, asked or closing alone; commissioned it closes."""
+    for alone in (0, 1):
+        rig = Rig(CLOSE_ALONE=alone)
+        rig.contactor.paths = 0
+        rig.contactor.boot()
+        rig.contactor.commissioned = 0
+        assert rig.run(100).state == OPEN and rig.ask_close() == codec.ANSWER_NOT_COMMISSIONED
+        rig.contactor.commissioned = 1
+        assert rig.close().run().state == CLOSED
+
 
 def test_a_close_while_closing_or_closed_changes_nothing() -> None:
     """Asked again, a node that precharges, cools or is closed says yes and goes on, whatever its readings are now."""
@@ -98,17 +122,72 @@ def test_a_bank_that_closes_alone_has_all_its_tries_each_time() -> None:
         assert failures == 3 and rig.contactor.precharge_failed
 
 
-def test_a_path_that_follows_has_all_its_tries_too() -> None:
-    """The discharge path that comes later is given three tries, however many the first close took."""
+def following() -> Rig:
+    """Closed after two failed tries; then an under-voltage, an empty link, and the discharge path may follow."""
     rig = Rig().run(link_mv=0).close().run(30 + 20 + 30 + 20)
     assert rig.run(link_mv=26_400).state == CLOSED
     rig.run(blocks_now=2).run(25, link_mv=0)
     assert rig.run(blocks_now=0).state == (codec.STATE_PRECHARGE, 1, 1)
-    for cycles in (30, 31):
-        assert rig.run(cycles).state == COOLING and not rig.contactor.precharge_failed
-        assert rig.run(19).state == COOLING
-    assert rig.run(30).state == PRECHARGING and not rig.contactor.precharge_failed
-    assert rig.run().contactor.precharge_failed == 1
+    return rig
+
+
+def test_a_path_that_follows_has_all_its_tries_too() -> None:
+    """Three tries for the discharge path that comes later, and a cool resistor between; charging goes on throughout."""
+    rig = following()
+    for _ in range(2):
+        assert rig.run(29).state == (codec.STATE_PRECHARGE, 1, 1)
+        assert rig.run().state == (codec.STATE_CLOSED, 1, 0) and not rig.contactor.precharge_failed
+        assert rig.run(19).state == (codec.STATE_CLOSED, 1, 0)
+        assert rig.run().state == (codec.STATE_PRECHARGE, 1, 1)
+    rig.run(30)
+    assert rig.contactor.precharge_failed == 1 and rig.state == (codec.STATE_CLOSED, 1, 0) and rig.contactor.tries == 0
+
+
+@pytest.mark.parametrize("current_ma, state", [(5001, CLOSED), (50_000, CLOSED), (-5000, CLOSED),
+                                               (-5001, (codec.STATE_PRECHARGE, 1, 1))])
+def test_a_chargers_current_lets_discharge_follow(current_ma: int, state: tuple[int, int, int]) -> None:
+    """With the charge path closed what comes in says nothing of the link; what goes out through the resistor does."""
+    assert following().run(5, link_mv=26_000, current_ma=current_ma).state == state
+
+
+@pytest.mark.parametrize("current_ma, state", [(5000, CLOSED), (5001, PRECHARGING), (-5000, CLOSED),
+                                               (-5001, PRECHARGING)])
+def test_with_everything_open_either_current_holds_the_precharge(current_ma: int, state: tuple[int, int, int]) -> None:
+    """Nothing should flow but the precharge itself, in neither direction."""
+    assert Rig().run(link_mv=0).close().run(5, link_mv=26_000, current_ma=current_ma).state == state
+
+
+@pytest.mark.parametrize("own_ma, current_ma, state", [
+    (7600, -12_600, CLOSED), (7600, -12_601, PRECHARGING), (0, -12_600, PRECHARGING)])
+def test_the_heaters_own_current_does_not_hold_the_precharge(own_ma: int, current_ma: int,
+                                                             state: tuple[int, int, int]) -> None:
+    """What the heater draws through the shunt does not flow into the link; a count more does."""
+    rig = Rig().run(link_mv=0).close()
+    rig.contactor.own_ma = own_ma
+    assert rig.run(5, link_mv=26_000, current_ma=current_ma).state == state
+
+
+@pytest.mark.parametrize("block", ["blocks_now", "blocks_after", "beyond"])
+def test_an_empty_bank_is_charged_however_low_its_link_is(block: str) -> None:
+    """Where discharge may not close there is nothing to precharge: the charge path closes at once."""
+    assert Rig().run(link_mv=0, **{block: 2}).close().state == (codec.STATE_CLOSED, 1, 0)
+    assert Rig().run(link_mv=0, **{block: 1}).close().state == PRECHARGING
+    assert Rig(COMMON=1).run(link_mv=0, **{block: 2}).ask_close() != codec.ANSWER_ACCEPTED
+
+
+def test_a_charge_port_of_its_own_does_not_wait_for_the_loads() -> None:
+    """It closes first, whatever the link of the discharge port is; discharge follows at once or after its precharge."""
+    rig = Rig(PORTS=1).close()
+    assert rig.state == (codec.STATE_CLOSED, 1, 0) and rig.run().state == CLOSED
+    rig = Rig(PORTS=1).run(link_mv=0).close()
+    assert rig.state == (codec.STATE_CLOSED, 1, 0) and rig.run().state == (codec.STATE_PRECHARGE, 1, 1)
+    assert rig.run(link_mv=26_000).state == CLOSED
+
+
+def test_a_charge_port_that_is_blocked_leaves_the_loads_their_precharge() -> None:
+    """Discharge alone closes as anywhere else: into a low link only after precharge."""
+    assert Rig(PORTS=1).run(blocks_now=1).close().state == (codec.STATE_CLOSED, 2, 0)
+    assert Rig(PORTS=1).run(blocks_now=1, link_mv=0).close().state == PRECHARGING
 
 
 @pytest.mark.parametrize("cycles, warm", [(1, False), (2, True)])

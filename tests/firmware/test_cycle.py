@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from generated.codec import ANSWER_NOT_COMMISSIONED
 from node.cycle import Node
 from node.measure import NA
 from store.faults import FaultMemory
@@ -15,6 +16,7 @@ class FakeAfe:
     """Gives the same good readings every cycle; `broken` makes it raise."""
 
     broken = False
+    current_ma = 36_000
     comms_age = open_wires = hard_trip = 0
     config_ok = True
 
@@ -26,7 +28,7 @@ class FakeAfe:
         for i in range(len(m.temp_dc)):
             m.temp_dc[i] = 250
         m.pack_mv = m.link_mv = 3300 * len(m.cell_mv)
-        m.current_ma = m.second_ma = 36_000
+        m.current_ma = m.second_ma = self.current_ma
         m.supply_mv, m.humidity_percent = 12_000, 45
         return True
 
@@ -48,9 +50,9 @@ class FakePins:
 
 def made(lfp: Any) -> Node:
     can = SimpleNamespace(dropped=0, state=1, tec=0, rec=0, bus_offs=0, sent=[], receive=lambda: False,
-                          send=lambda can_id, d, latest=False: can.sent.append(can_id))
-    store = SimpleNamespace(bad=0, restarts=0, wear_ppm=0, read=lambda: None, attach=lambda protect: None,
-                            step=lambda values, known, minutes: None, faults=FaultMemory(lfp.SIGN))
+                          send_all=lambda ids, data, many: can.sent.extend(one & 0x1FFFFFFF for one in ids[:many]))
+    store = SimpleNamespace(bad=0, commissioned=1, restarts=0, wear_ppm=0, faults=FaultMemory(lfp.SIGN),
+                            read=lambda: None, attach=lambda protect: None, step=lambda values, known, minutes: None)
     return Node(lfp, 1, FakeAfe(), FakePins(), can, store)
 
 
@@ -96,13 +98,27 @@ def test_the_first_cycle_tells_who_and_how(lfp: Any) -> None:
     assert {can_id >> 8 & 0xFF for can_id in node.can.sent} >= {0x10, 0x11, 0x12, 0x13, 0x14, 0x40}
 
 
+def test_a_board_that_was_never_checked_stays_open(lfp: Any) -> None:
+    """Without the mark of `2lbms node check` a bank that closes by itself does not, and says why to who asks."""
+    nodes = {}
+    for commissioned in (0, 1):
+        nodes[commissioned] = node = made(lfp)
+        node.store.commissioned = commissioned
+        node.afe.current_ma = 0
+        node._resume()
+        for cycle in range(60):
+            node.step(100 * cycle)
+    assert nodes[0].contactor.paths == 0 and nodes[1].contactor.paths == 3
+    assert nodes[0].contactor.close(nodes[0].measure, nodes[0].protect) == ANSWER_NOT_COMMISSIONED
+
+
 def test_unknown_rows_are_marked(lfp: Any) -> None:
     """Before a first conversion only the rows that need none are judged."""
     node = made(lfp)
     node.afe.read_into = lambda m: False
     node.step(0)
     known = node.rows.known
-    assert [n for n in range(40) if known[n]] == [8, 10, 11, 12, 13, 16, 20, 23, 24, 27, 28, 29, *range(32, 40)]
+    assert [n for n in range(41) if known[n]] == [8, 10, 11, 12, 13, 16, 20, 23, 24, 27, 28, 29, *range(32, 41)]
     assert node.measure.current_ma == NA
 
 

@@ -12,8 +12,10 @@ from servers.need import need
 from twolbms.build.columns import LimitImage
 from twolbms.build.emulated_node import EmulatedNode
 from twolbms.build.flash import Flasher, install_boot
-from twolbms.build.image import Image, build_image, read_board
+from twolbms.build.image import Image, build_image, read_board, source_folders
 from twolbms.build.node_port import SerialNodePort
+from twolbms.build.sizes import largest_pack
+from twolbms.build.upload import flash_emulated
 from twolbms.build.verdict import Outcome
 from twolbms.files import data_path
 
@@ -83,3 +85,24 @@ def test_an_update_on_the_emulated_board(board: EmulatedNode, tmp_path: Path) ->
     assert port.run(f"import machine\nprint(machine.mem32[{MISC}])").strip() == "0"
     assert "ZeroDivisionError" in port.run("print(open('/last_error.txt').read())")
     port.close()
+
+
+def test_the_node_itself_is_kept_and_comes_back(tmp_path: Path) -> None:
+    """As `pio run -t upload` does it, the largest pack: kept, and back from an update that ends by itself."""
+    need("qemu")
+    pytest.importorskip("mpremote", reason="needs mpremote")
+    board, limits = read_board("qemu"), largest_pack()
+    said: list[str] = []
+    assert flash_emulated(build_image(board, limits), 120.0, tmp_path, said.append) is Outcome.KEPT
+    assert "an emulated board, empty" in said[0] and any("/slots/slot_a.2lb" in line for line in said)
+    # one that ends after its first cycle
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    text = data_path("firmware", "boards", "qemu", "app.py").read_text(encoding="utf-8")
+    assert text.count("make_loop().run()") == 1
+    (folder / "app.py").write_text(text.replace("make_loop().run()", "make_loop().step()\n    1 / 0"))
+    broken = build_image(board, limits, sources=[folder, *source_folders("qemu")])
+    said.clear()
+    assert flash_emulated(broken, 120.0, tmp_path, said.append) is Outcome.ROLLED_BACK
+    assert "with what it kept" in said[0] and "slot a kept, rolled back 0" in said[1]
+    assert any("/slots/slot_b.2lb" in line for line in said) and "ZeroDivisionError" in said[-1]

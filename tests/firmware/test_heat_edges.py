@@ -212,3 +212,13 @@ def test_a_fresh_node_gives_the_relay_its_time(lfp: Any) -> None:
     assert heat.stuck == 0
     step(heat, relay=1, **WARM)
     assert heat.stuck == 1
+
+
+@pytest.mark.parametrize("from_link, stuck", [(0, 1), (1, 0)])
+def test_a_heater_on_the_link_draws_nothing_with_everything_open(lfp: Any, from_link: int, stuck: int) -> None:
+    """Current that flows then is not its own: only a heater at the pack itself is found by it."""
+    heat = heat_of(lfp, HEATER_FROM_LINK=from_link)
+    m = SimpleNamespace(**COLD | WARM | {"current_ma": -9000})
+    for _ in range(10):
+        heat.step(m, 0, True, 0, 1, 1)
+    assert heat.stuck == stuck

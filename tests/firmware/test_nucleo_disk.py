@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from types import ModuleType
 
 import pytest
 
+from twolbms.build.image import read_board
 from twolbms.files import data_path
 from twolbms.sim.chips.stm32g4_flash import ACR, CR, LOCK, OPTR, SR, Stm32g4Flash
 
-FIRST, SIZE = 0x0805E000, 136 * 1024  # 352 KB of MicroPython, 24 KB of boot files, then these, up to 512 KB
+FIRST, SIZE = 0x0804A000, 24 * 1024  # 256 KB of MicroPython, 40 KB of boot files, then these, then two slots of 96 KB
 
 
 def load() -> ModuleType:
@@ -35,11 +37,25 @@ def pages(chip: Stm32g4Flash) -> object:
     return disk.Pages(chip.registers, chip.content)
 
 
-def test_it_is_the_upper_part_of_the_storage() -> None:
-    """From behind the boot files to the end of 512 KB; as many pages as the build counts on."""
+def test_the_second_bank_is_shared_out() -> None:
+    """Boot files, littlefs, two slots: from the end of MicroPython to the end of 512 KB, no page twice or left over."""
     assert (disk.FIRST, disk.PAGES * disk.PAGE) == (FIRST, SIZE)
-    assert FIRST + SIZE == 0x08000000 + 512 * 1024
-    assert FIRST == 0x08000000 + (352 + 24) * 1024
+    assert FIRST + SIZE + 2 * disk.SLOT_PAGES * disk.PAGE == 0x08000000 + 512 * 1024
+    assert FIRST == 0x08000000 + (256 + 40) * 1024
+
+
+def test_the_runtime_leaves_that_room() -> None:
+    """MicroPython's linker file ends where the boot files begin, and those where the disk begins."""
+    text = data_path("firmware", "boards", "nucleo_g474re", "runtime", "flash.ld").read_text(encoding="utf-8")
+    found = re.findall(r"^\s*(FLASH\w*) \(rx\) : ORIGIN = (0x\w+), LENGTH = (\d+)K", text, re.MULTILINE)
+    places = {name: (int(first, 16), 1024 * int(size)) for name, first, size in found}
+    assert places["FLASH"] == (0x08000000, 256 * 1024)
+    assert places["FLASH_FS"] == (0x08040000, FIRST - 0x08040000)
+
+
+def test_a_slot_holds_what_the_build_allows() -> None:
+    """The largest version that the build lets through fits into its pages."""
+    assert read_board("nucleo_g474re").slot_bytes <= disk.SLOT_PAGES * disk.PAGE
 
 
 def test_what_is_written_is_read(pages, chip: Stm32g4Flash) -> None:
@@ -51,16 +67,16 @@ def test_what_is_written_is_read(pages, chip: Stm32g4Flash) -> None:
     assert chip.programmed == 8 and chip.erased == []
 
 
-@pytest.mark.parametrize("page", [0, 1, 34, 67])
+@pytest.mark.parametrize("page", [0, 1, 7, 11])
 def test_one_page_is_erased(pages, chip: Stm32g4Flash, page: int) -> None:
     """The wanted one, in the second bank, from its first to its last byte."""
     for each in (page - 1, page, page + 1):
-        if 0 <= each < 68:
+        if 0 <= each < 12:
             pages.writeblocks(each, bytes(2048))
     assert pages.ioctl(6, page) == 0
     assert chip.erased == [page]
-    found = [chip.content[each * 2048:(each + 1) * 2048].count(0xFF) for each in range(68)]
-    assert found == [2048 if each == page or abs(each - page) > 1 else 0 for each in range(68)]
+    found = [chip.content[each * 2048:(each + 1) * 2048].count(0xFF) for each in range(12)]
+    assert found == [2048 if each == page or abs(each - page) > 1 else 0 for each in range(12)]
 
 
 def test_a_page_is_never_erased_unasked(pages, chip: Stm32g4Flash) -> None:
@@ -114,4 +130,4 @@ def test_single_bank_mode_is_refused(chip: Stm32g4Flash) -> None:
 
 def test_geometry(pages) -> None:
     """What littlefs asks for."""
-    assert (pages.ioctl(4, 0), pages.ioctl(5, 0), pages.ioctl(3, 0)) == (68, 2048, 0)
+    assert (pages.ioctl(4, 0), pages.ioctl(5, 0), pages.ioctl(3, 0)) == (12, 2048, 0)

@@ -39,8 +39,8 @@ def test_a_board_is_built_and_weighed(workspace: Path) -> None:
     image = read_image((workspace / "build/nucleo_g474re/lfp_8s_320ah.2lb").read_bytes())
     assert (image.board, image.pack, image.architecture) == ("nucleo_g474re", "lfp_8s_320ah", 7)
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith("nucleo_g474re ")]
-    assert {row[1] for row in rows} >= {"lfp_8s_320ah", "leaf_2013_14s"}
-    assert all(int(row[3]) <= int(row[4]) and int(row[5]) >= 20480 for row in rows if row[1] != "SUCCESS")
+    assert {row[1] for row in rows} >= {"lfp_8s_320ah", "lfp_16s_280ah"}
+    assert all(int(row[3]) <= int(row[4]) and int(row[7]) >= 20480 for row in rows if row[1] != "SUCCESS")
     again = pio(workspace, "run", "-e", "nucleo_g474re")
     assert again.returncode == 0 and "Compiling for" not in again.stdout
 
@@ -50,6 +50,17 @@ def test_an_upload_needs_a_port(workspace: Path) -> None:
     need("micropython32")
     done = pio(workspace, "run", "-e", "pico_mcp2515", "-t", "upload")
     assert done.returncode != 0 and "--upload-port" in done.stderr
+
+
+def test_the_emulated_board_is_flashed(workspace: Path) -> None:
+    """Without a port a board is started, and its node keeps the version; the same command is an update afterwards."""
+    need("micropython32")
+    need("qemu")
+    for board in ("empty", "with what it kept"):
+        done = pio(workspace, "run", "-e", "qemu", "-t", "upload")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"an emulated board, {board}, at " in done.stdout
+        assert "the emulated board: kept: the new version has proved itself" in done.stdout
 
 
 def test_another_scons_is_said_loudly(workspace: Path, tmp_path: Path) -> None:

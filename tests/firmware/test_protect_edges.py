@@ -20,6 +20,18 @@ def run(protect: Protect, *values: int, cycles: int = 1, known: int = KNOWN, per
     return protect
 
 
+class Watched(Protect):  # type: ignore[misc]  # the firmware has no types
+    """Notes which rows are judged at all."""
+
+    def __init__(self, limits: SimpleNamespace) -> None:
+        super().__init__(limits)
+        self.judged: list[int] = []
+
+    def _judge(self, n: int, *rest: int) -> None:
+        self.judged.append(n)
+        super()._judge(n, *rest)
+
+
 def waiting(protect: Protect, *rows: int) -> Protect:
     """Every row named has tripped and is over its hold; the others were never beyond."""
     count = protect.rows
@@ -145,6 +157,33 @@ def test_what_blocks_one_direction_is_not_named_for_the_other(table: Table) -> N
     assert [protect.first_tripped(mask) for mask in (1, 2, 3)] == [0, 255, 0]
 
 
+def test_a_trip_blocks_what_a_trip_blocks(table: Table) -> None:
+    """Not what its limit tier blocks: neither while its delay runs, nor when it asks first, nor when it opens now."""
+    for after, where in ((1, "blocks_after"), (0, "blocks_now")):
+        protect = Protect(table({"TRIP_BLOCKS": 1, "LIMIT_BLOCKS": 2, "AFTER_REQUEST": after}))
+        assert run(protect, 101).beyond == 1 and [protect.first_beyond(mask) for mask in (1, 2)] == [0, 255]
+        run(protect, 101, cycles=2)
+        assert getattr(protect, where) == 1 and protect.blocks_now + protect.blocks_after == 1
+
+
+def test_the_end_of_one_row_leaves_the_bits_of_its_neighbours(table: Table) -> None:
+    """A bit that goes takes no other with it."""
+    protect = run(Protect(table(*[{"WARN": 50, "DELAY": 0}] * 8)), *[51] * 8)
+    run(protect, *(0 if n == 3 else 51 for n in range(8)))
+    assert [n for n in range(8) if protect.get(WARN_PAGE, n)] == [0, 1, 2, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("late, cycles", [(1, 2), (2, 3), (9, 3)])
+def test_flicker_counts_back_to_nothing_and_no_further(table: Table, late: int, cycles: int) -> None:
+    """The delay of implausible readings runs backwards while they are plausible: it ends at 0."""
+    row = codec.REASON_IMPLAUSIBLE_READING
+    protect = Protect(table(*[{}] * (row + 1)))
+    beyond, inside = ([*[0] * row, value] for value in (101, 0))
+    run(run(protect, *beyond, cycles=2), *inside, periods=late)
+    assert run(protect, *beyond, cycles=cycles - 1).state[row] == OK
+    assert run(protect, *beyond).state[row] == TRIPPED
+
+
 def test_a_limit_tier_is_named_by_its_own_row(table: Table) -> None:
     """A row without a trip that forbids by its limit tier is named, not the first row of the table."""
     never = (1 << 28) - 1
@@ -161,3 +200,56 @@ def test_the_longest_hold_is_the_one_that_is_told(table: Table) -> None:
     assert run(protect, 0, 0, 0).longest_hold() == 9
     assert run(protect, 0, 0, 0, cycles=9).longest_hold() == 0
     assert run(protect, 101, 0, 0, cycles=3).longest_hold() == 0, "what row 0 held before does not count again"
+
+
+# --- what machine code passes over ---
+
+FAR = 1 << 27  # more than any reading
+
+
+@pytest.mark.parametrize("sign, value, judged", [
+    (1, 50, False), (1, 51, True), (1, 0, False), (1, -FAR, False), (1, FAR, True),
+    (-1, 50, False), (-1, 49, True), (-1, 100, False), (-1, FAR, False), (-1, -FAR, True)])
+def test_a_row_at_rest_is_judged_only_beyond_a_tier(table: Table, sign: int, value: int, judged: bool) -> None:
+    """The nearest tier counts, whichever it is; equal is inside; on the far side nothing is beyond."""
+    for tier in ("WARN", "LIMIT", "TRIP"):
+        tiers = {name: 50 if name == tier else 50 + 20 * sign for name in ("WARN", "LIMIT", "TRIP")}
+        protect = Watched(table({}, {"SIGN": sign, "CLEAR": 40 if sign > 0 else 60, **tiers}))
+        assert run(protect, 0, value).judged == ([1] if judged else []), tier
+
+
+def test_an_unknown_value_beyond_is_not_judged(table: Table) -> None:
+    """A row at rest stays there however far the number of an unknown value is."""
+    assert run(Watched(table()), 101, known=0).judged == []
+
+
+@pytest.mark.parametrize("known, sure", [(KNOWN, 1), (DOUBTFUL, 0), (0, 0)])
+def test_a_row_that_is_passed_over_says_whether_it_was_sure(table: Table, known: int, sure: int) -> None:
+    """`sure` is of the last reading, of a row at rest too."""
+    assert list(run(Protect(table({}, {})), 0, 0, known=known).sure) == [sure, sure]
+
+
+@pytest.mark.parametrize("tier, more", [({"WARN": 50}, 0), ({"LIMIT": 50}, 1), ({"TRIP": 50, "HOLD": 1}, 2)])
+def test_a_row_is_judged_until_nothing_of_it_is_left(table: Table, tier: dict[str, int], more: int) -> None:
+    """From the first value beyond until its delay, its limit or its trip is over; a doubtful value ends none."""
+    protect = Watched(table({"WARN": 99, "LIMIT": 99, "TRIP": 99, "CLEAR": 40, "LATCH": 0, **tier}))
+    run(run(run(protect, 51, cycles=4), 41, cycles=3, known=DOUBTFUL), 41)
+    assert protect.judged == [0] * 8
+    run(protect, 40, cycles=9)
+    assert len(protect.judged) == 8 + more and not any(protect.bits) and protect.state[0] == OK
+
+
+def test_a_limit_that_stays_keeps_its_row_from_rest(table: Table) -> None:
+    """Between clear and limit the limit holds, and ends in the first sure cycle inside clear."""
+    protect = run(Watched(table({"LIMIT": 95, "LIMIT_BLOCKS": 1, "DELAY": 0})), 96)
+    run(protect, 93, cycles=20)
+    assert protect.get(LIMIT_PAGE, 0) and protect.limited == 1 and len(protect.judged) == 21
+    assert run(protect, 90).limited == 0 and not protect.get(LIMIT_PAGE, 0)
+
+
+def test_what_was_remembered_does_not_rest(table: Table) -> None:
+    """A latch from before the restart blocks from the first cycle, its value inside every tier."""
+    protect = Watched(table({}, {}))
+    protect.remember(1)
+    assert run(protect, 0, 0).judged == [1] and protect.blocks_now == 3 and protect.latched == 1
+    assert run(protect, 0, 0, known=0).blocks_now == 3, "nor does it while nothing is known"

@@ -39,8 +39,9 @@ class Story(RuleBasedStateMachine):
     @initialize()
     def boot(self) -> None:
         self.around = Surroundings(self.limits)
-        store = SimpleNamespace(bad=0, restarts=0, wear_ppm=0, read=lambda: None, attach=lambda protect: None,
-                                step=lambda values, known, minutes: None, faults=FaultMemory(self.limits.SIGN))
+        store = SimpleNamespace(
+            bad=0, commissioned=1, restarts=0, wear_ppm=0, read=lambda: None, attach=lambda protect: None,
+            step=lambda values, known, minutes: None, faults=FaultMemory(self.limits.SIGN))
         self.node = Node(self.limits, NODE, self.around, self.around, self.around, store)
         self.now_ms = self.cycles = self.asked = self.number = self.beats = 0
         self.held = self.waited = 0

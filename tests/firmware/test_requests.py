@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from node.protect import Protect
 from node.requests import Requests
 
+from twolbms.wire import check_of
+
 NODE, NONE, ALL = 1, 0xFFF, 63
 
 
@@ -43,7 +45,7 @@ class Rig:
 
     def beat(self, counter: int, damage: int = 0) -> Rig:
         d = bytearray((1, 0, 0, 0, 0, 0, counter, 0))
-        d[7] = codec.crc8(d, 0x80, 0x80) ^ damage
+        d[7] = check_of(codec.ID_GATEWAY_HEARTBEAT, d) ^ damage
         self.hear(codec.ID_GATEWAY_HEARTBEAT, d)
         return self
 
@@ -51,7 +53,7 @@ class Rig:
         """The answer to a request, -1 when there is none."""
         value = what | charge << 12 | discharge << 24 | limit << 36 | 3 << 42 | counter << 48
         d = bytearray(value.to_bytes(8, "little"))
-        d[7] = codec.crc8(d, 0x81, NODE)
+        d[7] = check_of(codec.ID_NODE_REQUEST | NODE, d)
         before = len(self.answers)
         self.hear(codec.ID_NODE_REQUEST | NODE, d)
         return self.answers[-1][2] if len(self.answers) > before else -1
@@ -136,7 +138,7 @@ def test_no_frame_crashes_the_node(can_id: int, data: bytes, seal: bool) -> None
     from generated import limits_lfp_8s_320ah
     d = bytearray(data)
     if seal:
-        d[7] = codec.crc8(d, can_id >> 8 & 0xFF, can_id & 0xFF)
+        d[7] = check_of(can_id, d)
     Rig(limits_lfp_8s_320ah).hear(can_id, d)
 
 

@@ -48,7 +48,7 @@ def test_every_row_of_every_pack_has_its_story_and_its_twin() -> None:
     """Each fitted row has a file that trips it and, where it has a delay or a number, one that stays just inside."""
     from twolbms.config.site_packs import load_guarded_pack
     from twolbms.files import data_path
-    for pack in ("lfp_8s_320ah", "leaf_2013_14s"):
+    for pack in ("lfp_8s_320ah", "lfp_16s_280ah", "leaf_2013_14s"):
         for row, limit in load_guarded_pack(data_path("packs", f"{pack}.yaml")).limits.items():
             has_inside = limit.delay_s or limit.unit != "1" or row == "precharge_failed"
             for name in (row, f"{row}_inside") if has_inside else (row,):

@@ -1,17 +1,20 @@
-"""The file system of the versions, the configuration and the faults: the upper 136 KB of the STM32G474's flash.
+"""What a node writes, in the second bank of the STM32G474's flash: a littlefs for record, configuration and faults, and
+two versions of the application, which run from where they lie.
 
 Never updated in the field. MicroPython's own storage keeps a page of 2 KB in memory and erases and rewrites it as a
 whole, with what it held before: a power cut in between loses that too. Here a page is erased and programmed only as
-littlefs asks, so that what was written stays. The boot files lie below, in MicroPython's storage, and are not written
-again.
+it is asked for, so that what was written stays. The boot files lie below, in MicroPython's storage, and are not
+written again. MicroPython itself is in the first bank (runtime/); code of a version waits while a page is erased.
 """
 
 import struct
 
 FOLDER = "/disk/"
-FIRST = 0x0805E000  # behind 352 KB of MicroPython and 24 KB of boot files
+SLOTS = "/slots/"
+FIRST = 0x0804A000  # behind 256 KB for MicroPython and 40 KB for the boot files
 PAGE = 2048
-PAGES = 68
+PAGES = 12  # of littlefs
+SLOT_PAGES = 48  # of each version, behind it: 96 KB
 
 # RM0440, chapter 5: registers and bits of the flash interface.
 _ACR, _KEYR, _SR, _CR, _OPTR = 0x40022000, 0x40022008, 0x40022010, 0x40022014, 0x40022020
@@ -105,8 +108,18 @@ def _device():
     return Pages(mem32, uctypes.bytearray_at(FIRST, PAGE * PAGES))
 
 
+def _raw_slots():
+    import uctypes
+    from machine import mem32
+    from raw_slots import RawSlots
+
+    first = FIRST + PAGE * PAGES
+    content = uctypes.bytearray_at(first, 2 * PAGE * SLOT_PAGES)
+    return RawSlots(Pages(mem32, content, first), content, PAGE, 0, SLOT_PAGES)
+
+
 def mount():
-    """A disk that cannot be read leaves the node without a version: the service state, outputs open."""
+    """A disk that cannot be read leaves the node without a record: the service state, outputs open."""
     import vfs
 
     try:
@@ -128,7 +141,9 @@ def make():
     mount()
 
 
-try:  # noqa: SIM105
+try:
     mount()
-except ImportError:  # not on a node
+    raw = _raw_slots()
+    __import__("vfs").mount(raw, SLOTS[:-1])
+except (ImportError, OSError):  # not on a node; or a chip in single-bank mode: no version, so the service state
     pass

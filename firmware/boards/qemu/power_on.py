@@ -3,6 +3,8 @@
 The emulated board's flash is in its PSRAM, behind the ROMFS partition; whoever starts the emulator keeps it in a file.
 """
 
+import os
+
 import uctypes
 import vfs
 
@@ -11,7 +13,7 @@ class Flash:
     """Flash as littlefs wants it: erased and programmed as asked."""
 
     PAGE = 2048
-    PAGES = 84  # what a NUCLEO-G474RE has for its versions, and 32 KB more for the boot files
+    PAGES = 32  # 40 KB for the boot files, 24 KB for record, configuration and faults; disk.py has the pages above
 
     def __init__(self):
         self.memory = memoryview(uctypes.bytearray_at(0x21100000, self.PAGE * self.PAGES))
@@ -44,8 +46,7 @@ except OSError:
     vfs.mount(vfs.VfsLfs2(flash), "/")
 for name in ("boot.py", "main.py"):
     try:
-        with open(name) as file:
-            text = file.read()
+        os.stat(name)
     except OSError:
         break  # a bare board
-    exec(text, {"__name__": "__main__"})
+    execfile(name, {"__name__": "__main__"})  # noqa: F821 - as every port does it

@@ -68,7 +68,7 @@ def upload(target, source, env):
     isolated = env.GetProjectOption("custom_isolated") == "yes"
     wait_s = float(env.GetProjectOption("custom_wait_s"))
     image = read_image(Path(str(source[0])).read_bytes())
-    return upload_image(image, env.subst("$UPLOAD_PORT"), isolated, wait_s)
+    return upload_image(image, env.subst("$UPLOAD_PORT"), isolated, wait_s, Path(env.subst("$BUILD_DIR")))
 
 
 image = env.Command(f"$BUILD_DIR/{PACK.stem}.2lb", [str(path) for path in [PACK, *folder_inputs(BOARD.name)]],

@@ -15,9 +15,9 @@ Every valid transfer feeds the host watchdog, and each cycle has several: 2 s af
 FETs by itself. It would close them again at the next word it hears, so after 1.5 s of silence that word is "all off".
 It never closes anything by itself: see bq76952_fets.
 
-Wiring: SRP at the battery, so that charging reads positive; 103-AT thermistors (10 kohm, B 3435). Open sense wires
-are not looked for: one reads as no cell. FET status is what the drivers do; a FET that has failed short shows as
-current through an open path.
+Wiring: SRP at the battery, so that charging reads positive; 103-AT thermistors (10 kohm, B 3435); see
+bq76952_wires for what a sense wire that has come off looks like. FET status is what the drivers do; a FET that has
+failed short shows as current through an open path.
 """
 
 import gc
@@ -43,6 +43,7 @@ from drivers.bq76952_link import (
     Link,
 )
 from drivers.bq76952_watch import Watch
+from drivers.bq76952_wires import OpenWires
 from drivers.const import const
 
 OK = 0
@@ -94,12 +95,13 @@ class Bq76952:
         self.balancer = Balancer(self.link, self.inputs)
         self.watch = Watch(self.link, self.balancer)
         self.switches = Fets(self.link, settings.predischarge)
+        self.wires = OpenWires(len(self.inputs))
         self.recovery = recovery
         self.clock = clock
         self.gain_ppm = self.offset_ma = 0
         self.comms_age = _OLDEST
         self.open_wires = 0
-        self.open_wire_mask = bytearray(16)
+        self.open_wire_mask = self.wires.mask
         self.hard_trip = 0
         self.config_ok = False
         self.errors = 0
@@ -128,6 +130,7 @@ class Bq76952:
         self._full_age = 0
         self.switches.reset(bool(limits.COMMON))
         self.balancer.reset()
+        self.wires.take(limits)
         if abs(self.offset_ma) > limits.CAL_CURRENT_MA_MAX or abs(self.gain_ppm) > limits.CAL_CURRENT_PPM_MAX:
             return ERROR_CALIBRATION
         code = self._startup(limits)
@@ -164,6 +167,7 @@ class Bq76952:
         self.missed_trips = switches.missed_trips
         self.watchdog_trips = switches.watchdog_trips
         self.balance_refused = self.balancer.refused
+        self.open_wires = self.wires.count
         self.errors = self.link.errors
 
     def read_into(self, m):
@@ -190,6 +194,8 @@ class Bq76952:
         if link.failed or not self.config_ok:
             self._blank(m)
             self._fresh = False
+        elif self._fresh:
+            self.wires.judge(m.cell_mv)
         self._show()
         return self._fresh
 

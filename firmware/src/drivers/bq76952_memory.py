@@ -20,6 +20,7 @@ import struct
 
 from drivers.bq76952_fets import CHARGE_CUTS, DISCHARGE_CUTS
 from drivers.bq76952_link import ALARMS
+from drivers.bq76952_wires import CHECK_S
 from drivers.const import const
 
 OK = 0
@@ -191,6 +192,7 @@ class Settings:
         self._put16(0x9304, sum([1 << n - 1 for n in self.inputs]))
         # FETs in series, host commands, control; off until the host allows them; pre-discharge
         self._put(0x9308, 0x2D | (0x10 if self.predischarge else 0))
+        self._put(0x9314, CHECK_S)  # SLUUBY2B, "Cell Open-Wire": the reference page has no row for it
         self._put(0x9335, 0)  # only the host balances
         self._put(0x9339, BALANCE_S, (limits.CELLS + 1) // 2)
 

@@ -60,6 +60,7 @@ class ControllerCan:
         self.restarts = 0
         self.quiet = False
         self._queue = FreshQueue(most)
+        self.send_all = self._queue.put_all  # many at once, as node.frames makes them
         self._frame = bytearray(8)
         self._inbox = Inbox(self.MOST_IN)
         self._ids = ()

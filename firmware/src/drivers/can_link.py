@@ -13,6 +13,7 @@ class LinkCan:
         self.state = 1  # active: nothing is lost on this link
         self.tec = self.rec = self.bus_offs = self.restarts = self.overruns = 0
         self._queue = SendQueue()
+        self.send_all = self._queue.put_all  # many at once, as node.frames makes them
         self._ids = None
         self._taken = 0
 
@@ -40,6 +41,10 @@ class LinkCan:
 
     def send(self, can_id, d, latest=False):
         self._queue.put(can_id, d, latest)
+
+    def send_all(self, ids, data, count):
+        """Queues `count` frames as node.frames makes them."""
+        self._queue.put_all(ids, data, count)
 
     def receive(self):
         """True when a frame is in rx_id and rx_data."""

@@ -22,7 +22,7 @@ class SlcanCan:
     F flags give `state` and `overruns`; without, `state` is 1 while the stream takes what is written.
     """
 
-    MOST_IN = 32
+    MOST_IN = 16
 
     def __init__(self, stream, ask_status=False):
         # Imported here: a board that carries its frames otherwise knows this class and needs no more of it.
@@ -32,6 +32,7 @@ class SlcanCan:
         self.rx_data = bytearray(8)
         self.tec = self.rec = self.bus_offs = 0  # no adapter tells them
         self._queue = SendQueue()
+        self.send_all = self._queue.put_all  # many at once, as node.frames makes them
         self._reader = SlcanReader(stream, self.MOST_IN)
         self._writer = SlcanWriter(stream)
         self._asks = 0 if ask_status else -1
@@ -96,6 +97,10 @@ class SlcanCan:
 
     def send(self, can_id, d, latest=False):
         self._queue.put(can_id, d, latest)
+
+    def send_all(self, ids, data, count):
+        """Queues `count` frames as node.frames makes them."""
+        self._queue.put_all(ids, data, count)
 
     def receive(self):
         """True when a frame for a 29-bit id with eight bytes is in rx_id and rx_data."""

@@ -39,8 +39,9 @@ class SimulatedPins:
     def write(self, paths, precharge, heater, mask):
         """Sets the outputs; they are sent when the cycle is over."""
         self.outputs = paths | precharge << 2 | heater << 3
-        for i in range(16):
-            self.mask[i] = mask[i]
+        if self.mask != mask:
+            for i in range(16):
+                self.mask[i] = mask[i]
         self.beat = self.beat + 1 & 0xFF
 
     def show(self, light, asleep):

@@ -4,6 +4,8 @@ Packets: 0xB5, type, length u16, payload, 8-bit sum of all before it; little-end
 `readinto` and `write`. The clock of a simulated node is the time in each reading.
 """
 
+from node.machine_code import micropython, ptr8
+
 START = 0xB5
 READING = 0x52
 OUTPUT = 0x4F
@@ -15,11 +17,24 @@ _OUTPUT_BYTES = 17
 _FRAME_BYTES = 12
 
 
-def _sum(buffer, count):
+@micropython.viper
+def _sum(buffer: ptr8, count: int) -> int:
+    """The check of the first `count` bytes."""
     total = 0
-    for i in range(count):
+    i = 0
+    while i < count:
         total += buffer[i]
+        i += 1
     return total & 0xFF
+
+
+@micropython.viper
+def _copy(source: ptr8, start: int, target: ptr8, at: int, count: int):
+    """Copies `count` bytes, the first one first."""
+    i = 0
+    while i < count:
+        target[at + i] = source[start + i]
+        i += 1
 
 
 def i32(b, at):
@@ -93,17 +108,13 @@ class PlantLink:
     def _drop(self, count):
         """Forgets the first `count` bytes that were read."""
         self._have -= count
-        for i in range(self._have):
-            self._in[i] = self._in[count + i]
+        _copy(self._in, count, self._in, 0, self._have)
 
     def _keep(self, kind, count):
         if kind == READING:
-            for i in range(count):
-                self.reading[i] = self._in[_HEAD + i]
+            _copy(self._in, _HEAD, self.reading, 0, count)
         elif self.frame_count < self.MOST_FRAMES:
-            at = self.frame_count * _FRAME_BYTES
-            for i in range(count):
-                self.frames[at + i] = self._in[_HEAD + i]
+            _copy(self._in, _HEAD, self.frames, self.frame_count * _FRAME_BYTES, count)
             self.frame_count += 1
         else:
             self.lost += 1
@@ -128,8 +139,7 @@ class PlantLink:
         out[2] = _OUTPUT_BYTES
         out[3] = 0
         out[4] = outputs
-        for i in range(16):
-            out[5 + i] = mask[i]
+        _copy(mask, 0, out, 5, 16)
         out[21] = _sum(out, 21)
         self.stream.write(out)
 

@@ -12,8 +12,8 @@ _WARNING_BIT = 0x04
 _PASSIVE_BIT = 0x20
 _COMMANDS = 3  # answers to what opens an adapter; they say nothing about frames
 _LONGEST_WAIT = 50
-_CHUNK = 512
-_READS = 16
+_CHUNK = 256  # what a TCP or USB stream has at once is seldom more
+_READS = 32  # 8 KiB a cycle
 
 
 def _digit(c):

@@ -12,6 +12,7 @@ class SimulatedStore:
         self.link = link
         self.faults = FaultMemory(limits.SIGN)
         self.bad = 0
+        self.commissioned = 1  # there is no wire to check
         self.restarts = 0
         self.wear_ppm = 0
 

@@ -3,11 +3,11 @@
 A UART of that board holds one received byte and has no speed; what comes after that byte waits outside and is never
 lost. For a chip's receive buffer the bus has a ring, filled while the plant's next reading is awaited, which is how a
 node on this board spends its time. Meanwhile it sleeps: the emulator needs the processor to bring the next byte.
-
-The loops are compiled where they run, as in pec15.py, so that an .mpy file stays good for every core.
 """
 
 from array import array
+
+from node.machine_code import micropython, ptr8, ptr16, ptr32
 
 CONSOLE = 0x40004000
 PLANT = 0x40005000
@@ -16,29 +16,46 @@ BUS = 0x40006000
 RING = 4096  # a power of two; a bus at half its load brings 2.5 kB of slcan text in a cycle
 
 # Words of a UART: DATA, STATE (1 TXFULL, 2 RXFULL), CTRL, INTSTATUS, BAUDDIV.
-_NATIVE = """
-@micropython.viper
-def enable(uart: ptr32):
-    uart[4] = 16  # its least
-    uart[2] = 11  # send, receive, interrupt when a byte has come
-    uart[0]  # without this read the emulator notices waiting input late
 
-@micropython.viper
-def wake_by_uarts(console: ptr32):
-    console[2] = 11  # it is enabled already, and may hold a byte
-    enabled = ptr32(0xE000E100)  # in the interrupt controller: receivers are 0, 2 and 4
-    enabled[0] = 0b10101
-
+# Interrupts wake the processor and are never taken: nothing here has a handler. Compiled where it runs, since there is
+# no such code for any other core.
+_THUMB = """
 @micropython.asm_thumb
-def mask():  # interrupts wake the processor and are never taken: nothing here has a handler
+def mask():
     cpsid(i)
 
 @micropython.asm_thumb
 def sleep():
     wfi()
+"""
+_names = {}
+try:
+    exec(_THUMB, _names)
+except (NameError, SyntaxError):
+    pass  # another processor, on which nothing here is called
+mask = _names.get("mask")
+sleep = _names.get("sleep")
+
+
+@micropython.viper
+def enable(uart: ptr32):
+    """Sends and receives from now on."""
+    uart[4] = 16  # its least
+    uart[2] = 11  # send, receive, interrupt when a byte has come
+    uart[0]  # without this read the emulator notices waiting input late
+
+
+@micropython.viper
+def wake_by_uarts(console: ptr32):
+    """A byte on any of the three ends a sleep."""
+    console[2] = 11  # it is enabled already, and may hold a byte
+    enabled = ptr32(0xE000E100)  # in the interrupt controller: receivers are 0, 2 and 4
+    enabled[0] = 0b10101
+
 
 @micropython.viper
 def write(uart: ptr32, data: ptr8, count: int, patient: int) -> int:
+    """How many bytes were written: all, or as many as the other side reads at once."""
     for i in range(count):
         while uart[1] & 1:  # the other side does not read
             if not patient:
@@ -46,8 +63,18 @@ def write(uart: ptr32, data: ptr8, count: int, patient: int) -> int:
         uart[0] = data[i]
     return count
 
+
+@micropython.viper
+def byte(uart: ptr32) -> int:
+    """A byte that has come, or -1."""
+    if uart[1] & 2:
+        return uart[0]
+    return -1
+
+
 @micropython.viper
 def take(ring: ptr8, ends: ptr16, into: ptr8, most: int) -> int:
+    """Bytes that are in the ring."""
     at = int(ends[0])
     end = int(ends[1])
     n = 0
@@ -58,8 +85,10 @@ def take(ring: ptr8, ends: ptr16, into: ptr8, most: int) -> int:
     ends[0] = at
     return n
 
+
 @micropython.viper
 def fill(uart: ptr32, into: ptr8, most: int, console: ptr32, bus: ptr32, ring: ptr8, ends: ptr16) -> int:
+    """Waits for `most` bytes, or for one on the console; what the bus brings meanwhile goes into the ring."""
     pending = ptr32(0xE000E280)  # in the interrupt controller
     n = 0
     quiet = 0
@@ -83,19 +112,11 @@ def fill(uart: ptr32, into: ptr8, most: int, console: ptr32, bus: ptr32, ring: p
             pending[0] = 255
             quiet = 1
     return n
-"""
 
-_names = {}
-try:
-    exec(_NATIVE, _names)
-except (NameError, SyntaxError):
-    pass  # another processor, on which nothing here is called
-enable = _names.get("enable")
-wake_by_uarts = _names.get("wake_by_uarts")
-mask = _names.get("mask")
-write = _names.get("write")
-take = _names.get("take")
-fill = _names.get("fill")
+
+def heard():
+    """A byte that has come on the console, or -1."""
+    return byte(CONSOLE)
 
 
 class BusUart:
@@ -117,7 +138,12 @@ class BusUart:
 
 
 class PlantUart:
-    """The plant: fills the whole buffer, however long that takes, and the ring of `bus` meanwhile."""
+    """The plant: fills the whole buffer, however long that takes, and the ring of `bus` meanwhile.
+
+    A byte on the console ends the run, unless `hear` is set: it is called then, and takes what has come.
+    """
+
+    hear = None
 
     def __init__(self, bus):
         self._bus = bus
@@ -126,9 +152,13 @@ class PlantUart:
         wake_by_uarts(CONSOLE)
 
     def readinto(self, buffer):
-        """Bytes read: all, or fewer when a byte on the console has ended the run; then 0."""
+        """Bytes read: all, or fewer when a byte came on the console; 0 when it ended the run."""
         bus = self._bus
-        return fill(PLANT, buffer, len(buffer), CONSOLE, bus.address, bus.ring, bus.ends)
+        while True:
+            n = fill(PLANT, buffer, len(buffer), CONSOLE, bus.address, bus.ring, bus.ends)
+            if n or self.hear is None:
+                return n
+            self.hear()
 
     def write(self, data):
         """All of it."""

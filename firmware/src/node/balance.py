@@ -5,8 +5,22 @@ Each cell has a budget: a cell that wants bleeding for hours every day is failin
 
 from array import array
 
+from node.machine_code import micropython, ptr8, ptr32
+
 UPDATE_CYCLES = 10
 DAY_UPDATES = 86400
+
+
+@micropython.viper
+def account(used: ptr32, mask: ptr8, count: int, cycles: int, back: int):
+    """Adds `cycles` to what each cell of `mask` has used, and takes `back` from every cell's, down to 0."""
+    i = 0
+    while i < count:
+        spent = used[i] - back
+        if mask[i >> 3] >> (i & 7) & 1:
+            spent += cycles
+        used[i] = spent if spent > 0 else 0
+        i += 1
 
 
 class Balance:
@@ -46,12 +60,7 @@ class Balance:
         self._back += self.limits.BALANCE_BUDGET_CYCLES
         back = self._back // DAY_UPDATES
         self._back %= DAY_UPDATES
-        used = self._used
-        for i in range(self.limits.CELLS):
-            spent = used[i] - back
-            if self.mask[i >> 3] >> (i & 7) & 1:
-                spent += cycles
-            used[i] = spent if spent > 0 else 0
+        account(self._used, self.mask, self.limits.CELLS, cycles, back)
 
     def _choose(self, m):
         self._clear()

@@ -9,6 +9,7 @@ from generated.codec import (
     ANSWER_ACCEPTED,
     ANSWER_CAUSE_PRESENT,
     ANSWER_LATCHED,
+    ANSWER_NOT_COMMISSIONED,
     ANSWER_UNKNOWN_READING,
     ANSWER_WRONG_STATE,
     REASON_GATEWAY_REQUEST,
@@ -51,6 +52,8 @@ class Contactor:
         self.mismatch = 0  # 1 while the feedback contradicts the command
         self.wear_ppm = 0  # share of the outputs' life used by opening under load
         self.charger = 0
+        self.own_ma = 0  # what the heater may draw through the shunt now
+        self.commissioned = 1  # 0: nobody has proved the wiring of this board, and nothing closes
         self.tries = 0  # of the precharge, used up; a reset does not give them back
         self._life = curve(limits.LIFE_X, limits.LIFE_PPM)
         self._load = array("i", [0])
@@ -102,6 +105,8 @@ class Contactor:
             return ANSWER_ACCEPTED
         if self.state == STATE_SERVICE or self.state == STATE_ASLEEP:
             return ANSWER_WRONG_STATE
+        if not self.commissioned:
+            return ANSWER_NOT_COMMISSIONED
         if self.state == STATE_BOOT or not m.known or m.link_mv == NA or m.pack_mv == NA:
             return ANSWER_UNKNOWN_READING
         if self.blocked(protect) == BOTH:
@@ -139,7 +144,7 @@ class Contactor:
 
     def _begin(self, m, protect):
         """Closes at once where nothing rushes, else precharges, else waits for the resistor to cool."""
-        if self._charger_waits(m, protect):
+        if self._charger_waits(m, protect) or self._only_charge(protect):
             self._close_paths(protect, CHARGE)
         elif not self._differs(m):
             self._close_paths(protect, BOTH)
@@ -158,6 +163,13 @@ class Contactor:
         rushes in is the charge of capacitors on the link; the outputs' short-circuit trip must let that pass."""
         return (self.charger and not self.limits.COMMON and m.link_mv > m.pack_mv
                 and self._may_close(protect) & CHARGE)
+
+    def _only_charge(self, protect):
+        """Only the charge path is to close now, without precharge: discharge may not close, or the charge path has a
+        port of its own, and discharge follows. Nothing rushes out through the charge path, and what loads draw from
+        the link must not keep a charger from an empty bank."""
+        may = self._may_close(protect)
+        return (may == CHARGE and not self.limits.COMMON) or (may & CHARGE and self.limits.PORTS)
 
     def _differs(self, m):
         """Whether closing would let a rush of current through; unknown voltages would."""
@@ -197,10 +209,16 @@ class Contactor:
             self._closed(m, protect, blocked, periods)
         elif self._may_close(protect) & ~self.paths == 0 or self.open_requested or not m.known or m.link_mv == NA:
             self._break_off(protect)
-        elif not self._differs(m) and abs(m.current_ma) <= limits.PRECHARGE_CURRENT_MA:
+        elif not self._differs(m) and self._calm(m):
             self._close_paths(protect, BOTH)
         elif self._time >= limits.PRECHARGE_CYCLES:
             self._fail(protect)
+
+    def _calm(self, m):
+        """No more current than may flow when it closes, but for the heater's; with the charge path closed a charger's
+        is no matter."""
+        may = self.limits.PRECHARGE_CURRENT_MA + self.own_ma
+        return (-m.current_ma if self.paths else abs(m.current_ma)) <= may
 
     def _break_off(self, protect):
         """Ends a precharge that has lost its reason; a path that is closed already stays."""
@@ -216,11 +234,15 @@ class Contactor:
         """The link did not come up: another try when the resistor is cool, or the fault after the last one."""
         self.tries += 1
         self._cool = self.limits.PRECHARGE_COOL_CYCLES
-        self._rest(protect)
+        self.precharge = 0
+        if self.paths:
+            self.state = STATE_CLOSED  # the charge path stays, discharge tries again when the resistor is cool
+        else:
+            self._rest(protect)
         if self.tries >= self.limits.PRECHARGE_TRIES:
             self.precharge_failed = 1
             self.tries = 0
-        else:
+        elif not self.paths:
             self.state = STATE_COOLING
 
     def _closed(self, m, protect, blocked, periods):
@@ -247,7 +269,6 @@ class Contactor:
         self.state = STATE_CLOSED
         if more & DISCHARGE and self._differs(m):
             if m.known and self._cool == 0:
-                self.tries = 0
                 self._start_precharge()
         else:
             self.paths |= more

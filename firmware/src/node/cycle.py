@@ -56,6 +56,7 @@ class Node:
         """Takes up what earlier lives left: latched rows, a requested open, tries of the precharge, heat."""
         store = self.store
         store.attach(self.protect)
+        self.contactor.commissioned = store.commissioned
         self.contactor.tries = store.faults.tries
         self.contactor.open_requested = store.faults.open_requested
         self.heat.resume(store.faults.heater_wh, store.faults.heater_j)
@@ -80,6 +81,7 @@ class Node:
         while self.can.receive():
             self.requests.frame(self.can.rx_id, self.can.rx_data, protect, contactor, m, self.report)
         # protect
+        contactor.own_ma = self.limits.HEATER_MA if self.heat.on or pins.heater_on else 0
         rows = self.rows
         rows.step(m, self.afe, pins, contactor, self, elapsed)
         protect.step(rows.values, rows.known, periods)

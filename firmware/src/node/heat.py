@@ -127,7 +127,8 @@ class Heat:
         if self._off_time <= SETTLE_CYCLES:
             self._off_time += periods
             return
-        draws = (self.limits.HEATER_MA and not paths and m.current_ma != NA
+        limits = self.limits
+        draws = (limits.HEATER_MA and not limits.HEATER_FROM_LINK and not paths and m.current_ma != NA
                  and -m.current_ma > self.limits.HEATER_MA // 3)
         if measured_on or draws or self._warms_alone:
             self.stuck = 1

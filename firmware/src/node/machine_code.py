@@ -26,6 +26,11 @@ def ptr8(buffer):
     return buffer
 
 
+def ptr16(words):
+    """Numbers of `words`, an array of unsigned 16-bit integers."""
+    return words
+
+
 def ptr32(numbers):
     """Numbers of `numbers`, an array of 32-bit integers."""
     return numbers

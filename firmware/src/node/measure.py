@@ -10,7 +10,7 @@ from generated.codec import (
 )
 from generated.codec import REASON_STALE_READING as STALE  # the row whose limit tier makes readings unknown
 
-from node.machine_code import const, micropython, ptr32
+from node.machine_code import const, micropython, ptr8, ptr32
 
 NA = -(1 << 28)  # not available; the same value the codec uses
 OLDEST = 1 << 20  # ages stop here, about 29 hours of cycles
@@ -23,6 +23,9 @@ _LOW = const(2)
 _LOW_AT = const(3)
 _HIGH = const(4)
 _HIGH_AT = const(5)
+_NOTHING_FOUND = (0, 0, 0, -1, 0, -1)
+_UNKNOWN = const(0)  # as Protect has them
+_DOUBTFUL = const(2)
 
 
 @micropython.viper
@@ -53,6 +56,36 @@ def extremes(numbers: ptr32, count: int, lowest: int, highest: int, found: ptr32
     found[_HIGH_AT] = high_at
 
 
+@micropython.viper
+def found_rows(values: ptr32, known: ptr8, cells: ptr32, temps: ptr32, sure: int):
+    """The rows of cell voltages and temperatures, from what extremes() found: UNKNOWN where nothing was inside, `sure`
+    where everything was, DOUBTFUL between."""
+    belief = sure if cells[_BAD] == 0 else _DOUBTFUL
+    if cells[_LOW_AT] < 0:
+        belief = _UNKNOWN
+    values[0] = cells[_HIGH]
+    values[1] = cells[_LOW]
+    values[17] = cells[_LOW]
+    values[22] = cells[_HIGH] - cells[_LOW]
+    known[0] = belief
+    known[1] = belief
+    known[17] = belief
+    known[22] = belief
+    belief = sure if temps[_BAD] == 0 else _DOUBTFUL
+    if temps[_LOW_AT] < 0:
+        belief = _UNKNOWN
+    values[4] = temps[_HIGH]
+    values[5] = temps[_LOW]
+    values[6] = temps[_HIGH]
+    values[7] = temps[_LOW]
+    values[21] = temps[_HIGH] - temps[_LOW]
+    known[4] = belief
+    known[5] = belief
+    known[6] = belief
+    known[7] = belief
+    known[21] = belief
+
+
 class Measure:
     """mV, mA, 0.1 degC. `stale` counts cycles since the monitor last proved a new conversion."""
 
@@ -79,8 +112,8 @@ class Measure:
         self.cell_min = self.cell_max = NA
         self.temp_min_dc = self.temp_max_dc = self.temp_mean_dc = NA
         self.temp_min = self.temp_max = NA
-        self.cells_found = array("i", [0] * 6)  # as extremes() fills them
-        self.temps_found = array("i", [0] * 6)
+        self.cells_found = array("i", _NOTHING_FOUND)  # as extremes() fills them
+        self.temps_found = array("i", _NOTHING_FOUND)
         self._needs_second = self._fitted(REASON_CURRENT_DISAGREEMENT)
         self._needs_insulation = self._fitted(REASON_INSULATION)
         self._needs_humidity = self._fitted(REASON_HUMIDITY)

@@ -4,7 +4,7 @@ from array import array
 
 from node.allowance import CHARGE, DISCHARGE
 from node.machine_code import micropython, ptr8, ptr32
-from node.measure import NA
+from node.measure import NA, found_rows
 from node.protect import DOUBTFUL, KNOWN, UNKNOWN
 from node.report import PPM_PERCENT
 from node.weld import WELDED
@@ -13,14 +13,14 @@ _MOST_MS = 600000
 
 
 @micropython.viper
-def current_rows(values: ptr32, known: ptr8, current: int, forbidden: int, belief: int):
-    """The rows of over-current, and of current in a direction of the mask `forbidden`."""
+def current_rows(values: ptr32, known: ptr8, current: int, forbidden: int, own: int, belief: int):
+    """The rows of over-current, and of current in a direction of the mask `forbidden`, but for `own`, the heater's."""
     charging = current if current > 0 else 0
     discharging = charging - current
     values[2] = charging
     values[3] = discharging
     values[14] = charging if forbidden & 1 else 0
-    values[15] = discharging if forbidden & 2 else 0
+    values[15] = discharging - own if forbidden & 2 else 0
     values[18] = charging
     values[19] = discharging
     known[2] = belief
@@ -29,34 +29,6 @@ def current_rows(values: ptr32, known: ptr8, current: int, forbidden: int, belie
     known[15] = belief
     known[18] = belief
     known[19] = belief
-
-
-@micropython.viper
-def cell_rows(values: ptr32, known: ptr8, lowest: int, highest: int, belief: int):
-    """The rows of cell voltage: over, under, deep discharge, spread."""
-    values[0] = highest
-    values[1] = lowest
-    values[17] = lowest
-    values[22] = highest - lowest
-    known[0] = belief
-    known[1] = belief
-    known[17] = belief
-    known[22] = belief
-
-
-@micropython.viper
-def temperature_rows(values: ptr32, known: ptr8, lowest: int, highest: int, belief: int):
-    """The rows of temperature: over and under for charge and for discharge, spread."""
-    values[4] = highest
-    values[5] = lowest
-    values[6] = highest
-    values[7] = lowest
-    values[21] = highest - lowest
-    known[4] = belief
-    known[5] = belief
-    known[6] = belief
-    known[7] = belief
-    known[21] = belief
 
 
 class Rows:
@@ -71,10 +43,7 @@ class Rows:
         values = self.values
         known = self.known
         sure = KNOWN if m.fresh else DOUBTFUL
-        belief = UNKNOWN if m.cell_max_mv == NA else sure if m.cells_known else DOUBTFUL
-        cell_rows(values, known, m.cell_min_mv, m.cell_max_mv, belief)
-        belief = UNKNOWN if m.temp_max_dc == NA else sure if m.temps_known else DOUBTFUL
-        temperature_rows(values, known, m.temp_min_dc, m.temp_max_dc, belief)
+        found_rows(values, known, m.cells_found, m.temps_found, sure)
         values[8] = m.stale
         values[9] = m.implausible
         known[9] = sure if m.measured else UNKNOWN
@@ -83,36 +52,33 @@ class Rows:
         values[28] = pins.smoke
         values[29] = pins.leak
         values[32] = elapsed_ms if elapsed_ms < _MOST_MS else _MOST_MS
-        self._currents(m, sure, node.allowance)
-        self._monitor(afe)
+        values[20] = afe.hard_trip & 1
+        values[40] = afe.hard_trip >> 1
+        values[23] = afe.open_wires
+        values[24] = afe.comms_age
+        values[37] = 0 if afe.config_ok else 1
+        self._currents(m, sure, node)
         self._sensors(m)
         self._parts(contactor, node)
 
-    def _currents(self, m, sure, allowance):
+    def _currents(self, m, sure, node):
         current = m.current_ma
         belief = sure
-        forbidden = 0
+        forbidden = own = 0
         if not m.measured or current == NA:
             belief = UNKNOWN
             current = 0
         elif current > 0:
-            forbidden = CHARGE if allowance.forbids(CHARGE) else 0
+            forbidden = CHARGE if node.allowance.forbids(CHARGE) else 0
         elif current < 0:
-            forbidden = DISCHARGE if allowance.forbids(DISCHARGE) else 0
-        current_rows(self.values, self.known, current, forbidden, belief)
+            forbidden = DISCHARGE if node.allowance.forbids(DISCHARGE) else 0
+            own = node.contactor.own_ma
+        current_rows(self.values, self.known, current, forbidden, own, belief)
         if m.second_ma == NA:
             belief = UNKNOWN
         else:
             self.values[25] = abs(m.current_ma - m.second_ma)
         self.known[25] = belief
-
-    def _monitor(self, afe):
-        """The rows that judge the cell monitor."""
-        values = self.values
-        values[20] = afe.hard_trip & 1
-        values[23] = afe.open_wires
-        values[24] = afe.comms_age
-        values[37] = 0 if afe.config_ok else 1
 
     def _sensors(self, m):
         """The rows of sensors that a pack need not have."""

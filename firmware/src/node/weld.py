@@ -33,10 +33,12 @@ class Weld:
             self._time += periods
         if self._time <= SETTLE_CYCLES:
             return
-        flows = m.current_ma != NA and abs(m.current_ma) >= STILL_MA + limits.HEATER_MA
+        own_ma = 0 if limits.HEATER_FROM_LINK else limits.HEATER_MA  # what the heater draws although everything is open
+        flows = m.current_ma != NA and abs(m.current_ma) >= STILL_MA + own_ma
         if flows or (feedback_known and feedback):
             self.result = WELDED
-        elif m.known and m.link_mv != NA and abs(m.pack_mv - m.link_mv) > limits.PRECHARGE_DIFFERENCE_MV:
+        elif (m.known and m.link_mv != NA and abs(m.pack_mv - m.link_mv) > limits.PRECHARGE_DIFFERENCE_MV
+                and (feedback_known or not limits.PORTS)):  # a charge port of its own is not on the link
             self.result = OK
         elif self.result != OK:
             self.result = NOT_DETERMINABLE if self._time > limits.WELD_WAIT_CYCLES else PENDING

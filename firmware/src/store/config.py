@@ -18,6 +18,7 @@ class Config:
         self.limits = limits
         self.number = 0
         self.serial = ""
+        self.commissioned = b""  # id of the record of `2lbms node check` that it passed under these limits
         self.hash_low = self.hash_high = 0  # of the limits it was made for
         self.sound = False
         self.reason = "no configuration is stored"

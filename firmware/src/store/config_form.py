@@ -10,9 +10,10 @@ from store.config import Config
 LOWEST_NUMBER = 1
 HIGHEST_NUMBER = 127
 SERIAL_LENGTH = 16
-_FORMAT = 1
-_HEAD = "<BB16sHHBBih"  # format, number, serial, limit hash low and high, cells, sensors, current gain and offset
-_HEAD_BYTES = 30
+_FORMAT = 2
+# format, number, serial, limit hash low and high, cells, sensors, current gain and offset, commissioning record
+_HEAD = "<BB16sHHBBih4s"
+_HEAD_BYTES = 34
 _CELL = "<ih"
 _CELL_BYTES = 6
 _SENSOR = "<h"
@@ -55,9 +56,10 @@ def wrong(config, only=""):
 
 
 def copy(config, other):
-    """Takes over number, serial and calibration of `other`, which is for the same pack."""
+    """Takes over number, serial, commissioning and calibration of `other`, which is for the same pack."""
     config.number = other.number
     config.serial = other.serial
+    config.commissioned = other.commissioned
     for key in CALIBRATION:
         if CALIBRATION[key][1]:
             getattr(config, key)[:] = getattr(other, key)
@@ -67,8 +69,9 @@ def copy(config, other):
 
 
 def same(config, other):
-    """Whether number, serial and calibration are equal."""
+    """Whether number, serial, commissioning and calibration are equal."""
     return (config.number == other.number and config.serial == other.serial
+            and config.commissioned == other.commissioned
             and all(values(config, key) == values(other, key) for key in CALIBRATION))
 
 
@@ -80,7 +83,7 @@ def pack(config):
     serial = config.serial.encode()
     data = struct.pack(_HEAD, _FORMAT, config.number, serial + bytes(SERIAL_LENGTH - len(serial)), config.hash_low,
                        config.hash_high, limits.CELLS, limits.SENSORS, config.current_gain_ppm,
-                       config.current_offset_ma)
+                       config.current_offset_ma, config.commissioned or bytes(4))
     for i in range(limits.CELLS):
         data += struct.pack(_CELL, config.cell_gain_ppm[i], config.cell_offset_mv[i])
     for i in range(limits.SENSORS):
@@ -92,11 +95,14 @@ def unpack(config, data):
     """Takes a payload as far as it can be used, and judges it: `sound` and `reason`. Never raises."""
     limits = config.limits
     config.sound = False
+    config.commissioned = b""
     config.reset()
     config.reason = _take(config, data)
     if config.reason:
+        config.commissioned = b""
         config.reset()
     elif config.hash_low != limits.HASH_LOW or config.hash_high != limits.HASH_HIGH:
+        config.commissioned = b""  # under other limits: it is checked again
         config.reason = f"made for other limits ({config.hash_high:04X}{config.hash_low:04X}): save it again for these"
     else:
         config.sound = True
@@ -108,7 +114,7 @@ def _take(config, data):
     if len(data) < _HEAD_BYTES or data[0] != _FORMAT:
         return "of another format"
     (_, config.number, serial, config.hash_low, config.hash_high, cells, sensors, config.current_gain_ppm,
-     config.current_offset_ma) = struct.unpack(_HEAD, data[:_HEAD_BYTES])
+     config.current_offset_ma, record) = struct.unpack(_HEAD, data[:_HEAD_BYTES])
     config.serial = "".join([chr(byte) for byte in serial if byte])
     if not LOWEST_NUMBER <= config.number <= HIGHEST_NUMBER:
         config.number = 0
@@ -116,6 +122,7 @@ def _take(config, data):
         return f"made for {cells} cells and {sensors} sensors"
     if len(data) != _HEAD_BYTES + _CELL_BYTES * cells + _SENSOR_BYTES * sensors:
         return "of another length"
+    config.commissioned = record if any(record) else b""
     at = _HEAD_BYTES
     for i in range(cells):
         config.cell_gain_ppm[i], config.cell_offset_mv[i] = struct.unpack_from(_CELL, data, at)

@@ -12,7 +12,8 @@ _ONLY_AT_BOOT = ("startup", "config_form")
 
 
 class Memory:
-    """`bad` is 1 while the configuration or the memory is not sound; `wear_ppm` is what earlier lives used up.
+    """`bad` is 1 while the configuration or the memory is not sound, `commissioned` 1 when the node was checked under
+    these limits; `wear_ppm` is what earlier lives used up.
 
     `backup` is a WordBackup, a FileBackup, or None; `folder` ends in a slash where it is not empty.
     """
@@ -25,6 +26,7 @@ class Memory:
         self.faults = FaultMemory(limits.SIGN)
         self.config = None
         self.bad = 1
+        self.commissioned = 0
         self.restarts = 0
         self.wear_ppm = 0
         self.boot_id = 0
@@ -94,3 +96,4 @@ class Memory:
     def judge(self):
         sound = self.config.sound and not self.faults.life.doubt and self._failed < _MOST_FAILED
         self.bad = 0 if sound else 1
+        self.commissioned = 1 if self.config.sound and self.config.commissioned else 0

@@ -1,11 +1,13 @@
-"""Reading and writing a node's configuration in service: one JSON object a line in, one out.
+"""What a person's tool may ask a node in service: one JSON object a line in, one out.
 
 {"do": "get"}, {"do": "set", "key": K, "value": V, "at": index from 0 or absent for all}, {"do": "save"},
-{"do": "read_back"}, {"do": "faults"}, {"do": "new_contactor"}. What writes is refused unless the arming input is held.
-Nothing that is set counts before it is saved and the node has started again.
+{"do": "read_back"}, {"do": "faults"}, {"do": "new_contactor"}; on the bench {"do": "readings", "raw": true or absent},
+{"do": "output", "which": NAME}. What writes or switches is refused unless the arming input is held. Nothing that is set
+counts before it is saved and the node has started again. The tool brings this with it: no version carries it.
 """
 
 import json
+from binascii import hexlify, unhexlify
 
 from node.measure import NA
 
@@ -17,8 +19,12 @@ MOST_LETTERS = 2048  # of a line
 
 
 class Service:
-    def __init__(self, memory):
+    """`bench` makes the bench when it is first asked for, or is None where the board has none."""
+
+    def __init__(self, memory, bench=None):
         self.memory = memory
+        self._make_bench = bench
+        self._bench = None
         self.limits = memory.limits
         self.draft = Config(memory.limits)
         copy(self.draft, memory.config)
@@ -38,8 +44,10 @@ class Service:
             answer = self._read_back()
         elif what == "faults":
             answer = self._faults()
+        elif what == "readings" or what == "output":
+            return self._on_bench(what, order)
         elif what not in ("set", "save", "new_contactor"):
-            return _refused("unknown", "do: get, set, save, read_back, faults or new_contactor")
+            return _refused("unknown", "do: get, set, save, read_back, faults, new_contactor, readings or output")
         elif not armed:
             return _refused("not_armed", "hold the arming input (jumper or key) while this is written")
         elif what == "set":
@@ -53,15 +61,39 @@ class Service:
         answer["ok"] = True
         return json.dumps(answer)
 
+    def _on_bench(self, what, order):
+        """Readings, or one output tried, which Bench refuses where it has to."""
+        if self._bench is None and self._make_bench is not None:
+            self._bench = self._make_bench()
+        bench = self._bench
+        if bench is None:
+            return _refused("no_bench", "this board's readings and outputs are not reached from here")
+        if what == "readings":
+            answer = bench.readings(None if order.get("raw") else self.draft)
+            answer["by_tap"] = bench.by_tap
+            answer["outputs"] = list(bench.outputs)
+        else:
+            refusal = bench.refusal(order.get("which"))
+            if refusal:
+                return _refused(*refusal)
+            answer = bench.attempt(order["which"])
+        answer["ok"] = True
+        return json.dumps(answer)
+
     def _set(self, key, value, at):
         if key == "number":
             trouble = self._try("number", value, type(value) is int)
         elif key == "serial":
+            before = self.draft.serial
             trouble = self._try("serial", value, type(value) is str)
+            if self.draft.serial != before:
+                self.draft.commissioned = b""  # another node: what was checked was not this one
+        elif key == "commissioned":
+            trouble = self._commission(value)
         elif key in CALIBRATION:
             trouble = self._set_calibration(key, value, at)
         else:
-            return _refused("unknown_key", "keys: number, serial, " + ", ".join(sorted(CALIBRATION)))
+            return _refused("unknown_key", "keys: number, serial, commissioned, " + ", ".join(sorted(CALIBRATION)))
         return _refused("out_of_range", trouble) if trouble else json.dumps({"ok": True})
 
     def _try(self, key, value, fits):
@@ -74,6 +106,17 @@ class Service:
         if trouble:
             setattr(self.draft, key, before)
         return trouble
+
+    def _commission(self, record):
+        """Takes the id of a commissioning record, eight hexadecimal digits, or "" for none."""
+        try:
+            taken = unhexlify(record)
+        except (ValueError, TypeError):
+            taken = b"?"
+        if len(taken) not in (0, 4) or taken == bytes(4):
+            return "commissioned: the id of a record, eight hexadecimal digits"
+        self.draft.commissioned = taken
+        return ""
 
     def _set_calibration(self, key, value, at):
         """The same for one value, one place of a list, or a whole list."""
@@ -106,8 +149,13 @@ class Service:
         return json.dumps({"ok": True, "sequence": self.memory.config_record.sequence})
 
     def _new_contactor(self):
-        """The outputs' life begins anew."""
+        """The outputs' life begins anew, and what was replaced is to be checked again."""
         self.memory.wear_ppm = self.memory.faults.wear_ppm = 0
+        stored = load(self.limits, self.memory.config_record)
+        self.draft.commissioned = b""
+        if stored.sound and stored.commissioned:
+            stored.commissioned = b""
+            return save_config(self.memory, stored)
         return self.memory.save()
 
     def _read_back(self):
@@ -124,7 +172,9 @@ class Service:
         limits = self.limits
         answer = {"number": config.number, "serial": config.serial, "sound": config.sound, "reason": config.reason,
                   "limits": f"{limits.HASH_HIGH:04X}{limits.HASH_LOW:04X}",
-                  "made_for": f"{config.hash_high:04X}{config.hash_low:04X}", "bounds": {}}
+                  "made_for": f"{config.hash_high:04X}{config.hash_low:04X}", "bounds": {}, "pack": limits.PACK,
+                  "cells": limits.CELLS, "sensors": limits.SENSORS,
+                  "commissioned": hexlify(config.commissioned).decode()}
         for key in CALIBRATION:
             answer[key] = values(config, key) if CALIBRATION[key][1] else values(config, key)[0]
             answer["bounds"][key] = bound(limits, key)

@@ -21,14 +21,8 @@ _HEAD_BYTES = 40
 
 def start(memory, cause):
     """See Memory.start()."""
-    memory.config = load(memory.limits, memory.config_record)
+    recall(memory)
     faults = memory.faults
-    data = memory.fault_record.read()
-    whole = data is not None and restore(faults, data)
-    if not _restore_backup(memory) and memory.fault_record.bad:
-        whole = False  # the damaged copy may have been the newer one
-    if not whole:
-        faults.life.doubt = True
     begin(faults.life, cause)
     faults.change()
     memory.restarts = faults.life.restarts
@@ -39,6 +33,18 @@ def start(memory, cause):
         memory.save()
     else:
         faults.tried(True)  # as good as saved: only the number of this boot would be lost
+
+
+def recall(memory):
+    """Takes back what flash and backup memory hold, and raises a doubt where they cannot be believed."""
+    memory.config = load(memory.limits, memory.config_record)
+    faults = memory.faults
+    data = memory.fault_record.read()
+    whole = data is not None and restore(faults, data)
+    if not _restore_backup(memory) and memory.fault_record.bad:
+        whole = False  # the damaged copy may have been the newer one
+    if not whole:
+        faults.life.doubt = True
 
 
 def _restore_backup(memory):

@@ -2,13 +2,25 @@
 
 from array import array
 
-from drivers.const import const
+from node.machine_code import const, micropython, ptr32
 from node.measure import NA
 
-NO_ROW = 255
+NO_ROW = const(255)
 COUNT, FIRST_BOOT, LAST_BOOT, FIRST_MINUTES, LAST_MINUTES, WORST = range(6)  # numbers of a row in `table`
-NUMBERS = 6
+NUMBERS = const(6)
 _MOST = const(0x1FFFFFFF)
+
+
+@micropython.viper
+def noted_after(table: ptr32, rows: int, row: int) -> int:
+    """The next row after `row` that has ever tripped, round the end of the table; NO_ROW when none has."""
+    n = 1
+    while n <= rows:
+        at = (row + n) % rows
+        if table[NUMBERS * at]:
+            return at
+        n += 1
+    return NO_ROW
 
 
 class Trips:
@@ -48,8 +60,4 @@ class Trips:
 
     def next(self, row):
         """The next row after `row` that has ever tripped, round the end of the table; NO_ROW when none has."""
-        for n in range(1, self.rows + 1):
-            at = (row + n) % self.rows
-            if self.table[NUMBERS * at]:
-                return at
-        return NO_ROW
+        return noted_after(self.table, self.rows, row)

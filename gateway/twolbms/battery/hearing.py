@@ -32,7 +32,9 @@ class NodeWords:
     states: Mapping[int, str]
     reasons: Mapping[int, str]
     answers: Mapping[int, str]
-    reset_causes: Mapping[int, str]
+    info: Mapping[str, Mapping[int, str]]
+    update_states: Mapping[int, str]
+    update_errors: Mapping[int, str]
 
 
 class Hearing:
@@ -51,6 +53,7 @@ class Hearing:
         self.fault_pages = Latest(cycles_s["NodeFaults"])
         self.info = NodeInfo(own_hash, cycles_s["NodeInfo"])
         self.history = History()
+        self.update = Latest(cycles_s["UpdateStatus"])
         # No protection lets more flow than the trip for long; three times that also covers a short peak.
         self.charge = ChargeCount(3 * max(kind.limits[f"{way}_over_current"].trip or 0.0 for way in OUTPUTS))
         self.charge_frames = Latest(cycles_s["NodeCharge"])
@@ -71,6 +74,7 @@ class Hearing:
             "NodeFaults": self._faults, "CellExtremes": self._extremes, "TempExtremes": self._temperatures,
             "NodeCharge": self._charge, "CellVoltages": self._cells, "CellTemperatures": self._sensors,
             "NodeInfo": self._info, "NodeHistory": self._history,
+            "UpdateStatus": self.update.take,
         }
 
     def take(self, message: str, values: Values, now_ns: int) -> None:
@@ -84,6 +88,11 @@ class Hearing:
         """The word of State, OpenReason or LastRefusal, None when unknown now."""
         code = self.state.code(signal, now_ns)
         return None if code is None else self._words[signal].get(code)
+
+    def last_state(self) -> str | None:
+        """The word of the state last heard, however long ago: a node that sleeps has said so, then it is silent."""
+        code = self.state.messages["PackState"].last("State")
+        return None if code is None else self.words.states.get(int(code))
 
     def value(self, quantity: str, now_ns: int) -> float | None:
         """A received quantity, None when it is unknown now."""

@@ -74,20 +74,28 @@ class NodeInfo:
         """Whether the node should have told its version and hash by now."""
         return now_ns - first_heard_ns > self.grace_s * NS
 
-    def shown(self, reset_causes: Mapping[int, str]) -> dict[str, int | float | str | None]:
-        """For the snapshot: what is known, None for the rest."""
+    def shown(self, words: Mapping[str, Mapping[int, str]]) -> dict[str, int | float | str | None]:
+        """For the snapshot: what is known, None for the rest. `words` are those of the enumerated signals."""
         firmware = [self._number(0, f"Firmware{part}") for part in ("Major", "Minor", "Patch")]
-        cause = self._number(2, "ResetCause")
         return {
             "protocol": self.protocol,
             "firmware": None if None in firmware else ".".join(str(part) for part in firmware),
             "cells": self._number(0, "CellCount"), "sensors": self._number(0, "SensorCount"),
             "limit_hash": None if self.hash32 is None else f"{self.hash32:08x}", "own_hash": f"{self.own_hash:08x}",
             "free_heap_bytes": self._number(1, "FreeHeap"),
-            "reset_cause": None if cause is None else reset_causes.get(cause),
+            "reset_cause": self._word(2, "ResetCause", words),
             "boot_id": self.boot_id, "worst_cycle_s": self._pages.get(2, {}).get("WorstCycle"),
             "frames_dropped": self._number(2, "FramesDropped"),
+            "can_state": self._word(3, "CanState", words), "bus_offs": self._number(3, "BusOffs"),
+            "transmit_errors": self._number(3, "TransmitErrors"), "receive_errors": self._number(3, "ReceiveErrors"),
+            "firmware_slot": self._word(3, "FirmwareSlot", words),
+            "firmware_trial": self._word(3, "FirmwareTrial", words),
+            "failed_updates": self._number(3, "FailedUpdates"), "restarts": self._number(3, "Restarts"),
         }
+
+    def _word(self, page: int, signal: str, words: Mapping[str, Mapping[int, str]]) -> str | None:
+        number = self._number(page, signal)
+        return None if number is None else words[signal].get(number)
 
     def _number(self, page: int, signal: str) -> int | None:
         value = self._pages.get(page, {}).get(signal)

@@ -6,15 +6,21 @@ Voltages become mV, currents mA, temperatures 0.1 °C, times cycles of 100 ms or
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twolbms.config.pack import Balancing, DeratingPoint, GuardedPack, Heater
-from twolbms.diagnoses import BOTH, BY_NUMBER, COUNT, CYCLE_MS, DIAGNOSES, Diagnosis
+from twolbms.diagnoses import BOTH, BY_NUMBER, COUNT, CYCLE_MS, DIAGNOSES, DISCHARGE, Diagnosis
 
 HEATER_MARGIN = 1.5  # element tolerance and a low pack voltage; our choice
 NEVER = (1 << 28) - 1  # a threshold no reading reaches; small enough for a 31-bit integer on the node
+
+# Columns with a number a row of the limit table: 32-bit integers and bytes, which machine code reads as they lie, and
+# which take a third of a tuple's room.
+NUMBERS = ("SIGN", "WARN", "LIMIT", "TRIP", "CLEAR", "DELAY", "HOLD")
+FLAGS = ("LATCH", "REMOTE_CLEAR", "AFTER_REQUEST", "TRIP_BLOCKS", "LIMIT_BLOCKS")
 
 CELL_VOLTAGE_ROWS = ("cell_over_voltage", "cell_under_voltage", "deep_discharge")
 
@@ -38,6 +44,18 @@ def limit_image(pack: GuardedPack) -> LimitImage:
     return LimitImage(pack.pack, columns, int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big"))
 
 
+def node_columns(image: LimitImage) -> dict[str, Any]:
+    """What the node's generated module holds: name and value."""
+    columns = {name: _as_on_node(name, value) for name, value in image.columns.items()}
+    return {**columns, "HASH_LOW": image.hash32 & 0xFFFF, "HASH_HIGH": image.hash32 >> 16}
+
+
+def _as_on_node(name: str, value: int | str | tuple[int, ...]) -> Any:
+    if isinstance(value, tuple):
+        return array("i", value) if name in NUMBERS else bytes(value) if name in FLAGS else value
+    return value
+
+
 def _rows(pack: GuardedPack) -> Columns:
     rows = [(BY_NUMBER[n], pack.limits[BY_NUMBER[n].name]) for n in range(COUNT)]
 
@@ -56,9 +74,16 @@ def _rows(pack: GuardedPack) -> Columns:
         "LATCH": tuple(int(row.latch) for _, row in rows),
         "REMOTE_CLEAR": tuple(int(row.remote_clear) for _, row in rows),
         "AFTER_REQUEST": tuple(int(row.open == "after_request") for _, row in rows),
-        "TRIP_BLOCKS": tuple(BOTH if common and d.trip_blocks else d.trip_blocks for d, _ in rows),
-        "LIMIT_BLOCKS": tuple(d.limit_blocks for d, _ in rows),
+        "TRIP_BLOCKS": tuple(BOTH if common and d.trip_blocks else _blocks(pack, d, d.trip_blocks) for d, _ in rows),
+        "LIMIT_BLOCKS": tuple(_blocks(pack, d, d.limit_blocks) for d, _ in rows),
     }
+
+
+def _blocks(pack: GuardedPack, diagnosis: Diagnosis, blocks: int) -> int:
+    """What a row blocks on these outputs: a charge port of its own is not precharged, and loads that hold their port
+    down must not lock the chargers out."""
+    only_discharge = pack.outputs == "separate_ports" and diagnosis.name == "precharge_failed"
+    return blocks & DISCHARGE if only_discharge else blocks
 
 
 def _tier(pack: GuardedPack, diagnosis: Diagnosis, value: float | None) -> int:
@@ -92,6 +117,7 @@ def _scalars(pack: GuardedPack) -> Columns:
         "CELLS": pack.cells.series,
         "SENSORS": len(sensors.temperatures),
         "COMMON": int(pack.outputs == "common"),
+        "PORTS": int(pack.outputs == "separate_ports"),
         "CLOSE_ALONE": int(pack.close_alone),
         "PACK_SUM_TOLERANCE_MV": _milli(sensors.pack_sum_tolerance_v),
         "CELL_LOW_MV": _milli(sensors.cell_low_v),
@@ -152,9 +178,9 @@ def _part(name: str, part: _Part | None, rows: Mapping[str, Callable[[_Part], in
 
 
 def _heater_ma(pack: GuardedPack) -> int:
-    """The most the heater draws through the shunt while everything is open: its power at the cells' upper limit."""
+    """The most the heater draws through the shunt: its power at the cells' upper limit."""
     row, heater = pack.limits["cell_over_voltage"], pack.heater
-    if heater is None or heater.supplied_by == "link":
+    if heater is None:
         return 0
     assert row.trip is not None  # the model checked it
     return round(heater.power_w / pack.cells.series / row.trip * 1000 * HEATER_MARGIN)
@@ -185,10 +211,21 @@ def limits_text(image: LimitImage) -> str:
         f'mV, mA, 0.1 degC, cycles of {CYCLE_MS} ms. A threshold of {NEVER} is one that no reading reaches.',
         '"""',
         "",
+        "from array import array",
+        "",
         f"# rows: {', '.join(f'{d.number} {name}' for name, d in DIAGNOSES.items())}",
     ]
-    for name, value in image.columns.items():
-        shown = f'"{value}"' if isinstance(value, str) else str(value)
-        lines.append(f"{name} = {shown}")
+    lines += [f"{name} = {_shown(name, value)}" for name, value in image.columns.items()]
     lines += [f"HASH_LOW = 0x{image.hash32 & 0xFFFF:04X}", f"HASH_HIGH = 0x{image.hash32 >> 16:04X}", ""]
     return "\n".join(lines)
+
+
+def _shown(name: str, value: int | str | tuple[int, ...]) -> str:
+    """As Python. The numbers stand in a list, which is gone after the import; a constant tuple would stay beside."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    if name in NUMBERS and isinstance(value, tuple):
+        return f'array("i", {list(value)})'
+    if name in FLAGS and isinstance(value, tuple):
+        return 'b"' + "".join(f"\\{flag}" for flag in value) + '"'
+    return str(value)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import re
 import time
 from collections.abc import Callable
 
-from twolbms.build.image import Image
+from twolbms.build.image import Image, read_board
 from twolbms.build.node_port import NodePort, PortError, SerialNodePort
+from twolbms.build.service_state import POLL_S, STATUS, NotInServiceError, Say, ServiceState
 from twolbms.build.verdict import WAIT_S, FlashError, Outcome, SlotState, verdict
 from twolbms.files import data_path
 
@@ -21,17 +21,17 @@ Over USB the node's ground is joined to this computer's. Unless the port is isol
 that can put the pack's voltage on the computer and on you. Without an isolator, flash over CAN instead (--can)."""
 
 QUESTION = "Is the port isolated, or the pack off?"
-SERVICE_WAIT_S = 15.0  # the node opens, resets and starts again
-OPEN_WAIT_S = 10.0
-_POLL_S = 1.0
-_STATUS = re.compile(r"^2lbms (\S+) slot ([ab]) (kept|on trial|waits for arming), rolled back (\d+)$")
 _TRIALS = {"kept": 0, "on trial": 1, "waits for arming": 2}
 _ANSWERS = {
     2: "the version did not arrive whole, or is for another board",
     3: "a version is on trial: wait until it is kept or rolled back",
     4: "the node refuses it: this version was rolled back twice; build another one",
 }
-Say = Callable[[str], None]
+
+
+# Boot files of one way to start a version, which a board of the other way has no use for.
+_RUN_IN_PLACE = ("raw_slots.py", "slot_writer.py")
+_READ_INTO_MEMORY = ("folder.py",)
 
 
 class Flasher:
@@ -43,6 +43,7 @@ class Flasher:
         self._say = say
         self._sleep = sleep
         self._clock = clock
+        self._service = ServiceState(port, say, sleep, clock)
         self._told = -1
 
     def flash(self, image: Image, wait_s: float = WAIT_S) -> Outcome:
@@ -52,8 +53,11 @@ class Flasher:
 
     def install(self, image: Image) -> tuple[SlotState, bool]:
         """Up to the reset into the new version: how the slots were before, and whether it waits for arming."""
-        self._into_service(image.board)
-        self._confirm_open()
+        try:
+            self._service.enter(image.board)
+            self._service.confirm_open()
+        except NotInServiceError as error:
+            raise FlashError(str(error)) from None
         before = self._facts(image.board)
         self._send(image)
         waits = self._offer()
@@ -63,40 +67,8 @@ class Flasher:
         self._port.leave("import safe\nsafe.reset()")
         return before, waits
 
-    def _into_service(self, board: str) -> None:
-        state = self._port.ask("2lbms status")
-        if not state:
-            if self._at_prompt(2 * _POLL_S):
-                self._say("the node is in service already")
-                return
-            raise FlashError("the node answers neither as an application nor with a prompt: put in the service jumper, "
-                             "press reset and try again")
-        told = _STATUS.match(state)
-        if told and told[1] != board:
-            raise FlashError(f"this image is for {board}, the node is a {told[1]}")
-        self._say(f"the node says: {state.removeprefix('2lbms ')}; asking for service")
-        answer = self._port.ask("2lbms service", 3.0, "2lbms service ")
-        if answer != "2lbms service accepted":
-            why = answer.removeprefix("2lbms service ") or "no answer"
-            raise FlashError(f"the node does not go into service: {why}")
-        if not self._at_prompt(SERVICE_WAIT_S):
-            raise FlashError("the node accepted, but its prompt did not come")
-
     def _at_prompt(self, wait_s: float) -> bool:
-        end = self._clock() + wait_s
-        while not self._port.prompt():
-            if self._clock() >= end:
-                return False
-            self._sleep(_POLL_S)
-        return True
-
-    def _confirm_open(self) -> None:
-        end = self._clock() + OPEN_WAIT_S
-        while self._port.run("import safe\nprint(safe.outputs_open())").strip() != "True":
-            if self._clock() >= end:
-                raise FlashError("the outputs are not measured open: nothing was changed")
-            self._sleep(_POLL_S)
-        self._say("outputs are measured open")
+        return self._service.at_prompt(wait_s)
 
     def _facts(self, board: str) -> SlotState:
         """The node's board and slots. Raises FlashError when the image is for another board."""
@@ -142,7 +114,7 @@ class Flasher:
                 return outcome
             if self._clock() >= end:
                 return Outcome.UNDECIDED
-            self._sleep(_POLL_S)
+            self._sleep(POLL_S)
 
     def _waits_at_the_prompt(self) -> bool:
         """A node that has no version to go on with waits for arming in the service state."""
@@ -150,7 +122,7 @@ class Flasher:
         return self._port.prompt() and self._port.run(ask).strip() == "2"
 
     def _state(self) -> SlotState | None:
-        told = _STATUS.match(self._port.ask("2lbms status"))
+        told = STATUS.match(self._port.ask("2lbms status"))
         return SlotState("ab".index(told[2]), _TRIALS[told[3]], int(told[4])) if told else None
 
 
@@ -174,18 +146,21 @@ def flash_over_port(name: str, image: Image, say: Say, confirmed: Callable[[], b
 def boot_files(board: str) -> dict[str, bytes]:
     """Name on the node and text of what never changes in the field, in the order of writing: main.py last."""
     own = data_path("firmware", "boards", board)
+    other = _READ_INTO_MEMORY if read_board(board).in_place else _RUN_IN_PLACE
     paths = [own / name for name in ("safe.py", "disk.py") if (own / name).is_file()]
-    paths += sorted(data_path("firmware", "boot").glob("*.py"), key=lambda path: (path.name == "main.py", path.name))
-    return {path.name: _without_words(path.read_text(encoding="utf-8")) for path in paths}
+    boot = [path for path in data_path("firmware", "boot").glob("*.py") if path.name not in other]
+    paths += sorted(boot, key=lambda path: (path.name == "main.py", path.name))
+    return {path.name: without_words(path.read_text(encoding="utf-8")) for path in paths}
 
 
-def _without_words(text: str) -> bytes:
-    """Python without comments and docstrings: flash for the boot files is small."""
+def without_words(text: str) -> bytes:
+    """Python without comments and docstrings, indented by one: flash for the boot files is small."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return f"{ast.unparse(tree)}\n".encode()
+    lines = ast.unparse(tree).splitlines()  # a text over several lines stands in one there
+    return "".join(f"{' ' * ((len(line) - len(line.lstrip())) // 4)}{line.lstrip()}\n" for line in lines).encode()
 
 
 def install_boot(port: NodePort, board: str, say: Say, make_disk: bool = False) -> None:
@@ -196,7 +171,7 @@ def install_boot(port: NodePort, board: str, say: Say, make_disk: bool = False) 
     """
     if not port.prompt():
         raise FlashError("there is no MicroPython prompt at this port")
-    _check_runtime(port)
+    _check_runtime(port, board)
     layout = data_path("firmware", "boards", board, "format.py")
     if make_disk and layout.is_file():
         say("making the node's file systems")
@@ -214,8 +189,9 @@ def install_boot(port: NodePort, board: str, say: Say, make_disk: bool = False) 
     say("the boot files are in place; they are not touched by any update")
 
 
-def _check_runtime(port: NodePort) -> None:
-    """littlefs is what survives a power cut; not every board's MicroPython has it."""
-    told = port.run("import vfs\nprint(hasattr(vfs, 'VfsLfs2'))").strip()
-    if told != "True":
-        raise FlashError("this MicroPython has no littlefs2: see docs/flashing.md, \"MicroPython itself\"")
+def _check_runtime(port: NodePort, board: str) -> None:
+    """littlefs is what survives a power cut, ROMFS what runs a version in place; not every MicroPython has them."""
+    needed = [("VfsLfs2", "littlefs2"), *([("VfsRom", "ROMFS")] if read_board(board).in_place else [])]
+    for name, words in needed:
+        if port.run(f"import vfs\nprint(hasattr(vfs, '{name}'))").strip() != "True":
+            raise FlashError(f"this MicroPython has no {words}: see docs/flashing.md, \"MicroPython itself\"")

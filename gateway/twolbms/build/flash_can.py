@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from twolbms.build import update_frames as frames
 from twolbms.build.image import HASH_BYTES, MOST_BYTES, Image
 from twolbms.build.verdict import WAIT_S, FlashError, Outcome, SlotState, verdict
-from twolbms.wire import COUNTS
+from twolbms.wire import BusFrame
 
 if TYPE_CHECKING:
     import can
@@ -66,7 +66,7 @@ class CanFlasher:
         self._node = node
         self._say = say
         self._clock = clock
-        self._counters: dict[int, int] = {}
+        self._sender = frames.UpdateSender(node)
         self._number = 0
         self._answer: frames.Answer | None = None
         self._open = False
@@ -94,7 +94,7 @@ class CanFlasher:
             raise FlashError(f"node {self._node} does not tell its versions: not on this bus, or of another make")
         assert self._slots is not None
         if self._slots.trial == 1:
-            raise FlashError(frames.ERRORS[2])
+            raise FlashError(frames.ERRORS["on_trial"])
         return self._slots
 
     def _into_service(self) -> None:
@@ -102,8 +102,8 @@ class CanFlasher:
         if not self._until(lambda: self._answer is not None, ANSWER_WAIT_S):
             raise FlashError(f"node {self._node} does not answer")
         assert self._answer is not None
-        if self._answer.answer != frames.ANSWER_ACCEPTED:
-            why = frames.ANSWERS.get(self._answer.answer, f"answer {self._answer.answer}")
+        if self._answer.answer != "accepted":
+            why = frames.ANSWERS.get(self._answer.answer, self._answer.answer.replace("_", " "))
             raise FlashError(f"the node does not go into service: {why}")
         self._open = False
         if not self._until(lambda: self._open, ANSWER_WAIT_S):
@@ -116,18 +116,18 @@ class CanFlasher:
         self._answer = None
         self._asked_s = self._clock()
         for _ in range(2):
-            self._send(*frames.service_request(self._node, self._number, self._count(frames.NODE_REQUEST)))
+            self._send(self._sender.service(self._number))
 
     def _begin(self, data: bytes) -> None:
         """Until the node takes blocks. A begin that got lost is sent again."""
         end = self._clock() + SILENCE_S
         self._status = None
         while self._clock() < end:
-            self._operate(frames.BEGIN, data)
-            self._until(lambda: self._in_state(frames.RECEIVING, frames.FAILED), 1.0)
-            if self._in_state(frames.RECEIVING):
+            self._operate("Begin", data)
+            self._until(lambda: self._in_state("receiving", "failed"), 1.0)
+            if self._in_state("receiving"):
                 return
-            if self._in_state(frames.FAILED):
+            if self._in_state("failed"):
                 break
         raise FlashError(self._why("the node does not begin the update"))
 
@@ -140,7 +140,7 @@ class CanFlasher:
             now = self._clock()
             if status is not None:
                 heard_s = now
-                if status.state != frames.RECEIVING:
+                if status.state != "receiving":
                     break
                 window.told(status.next_block, status.window, now)
                 if (tenth := 10 * window.wanted // window.blocks) != told:
@@ -153,20 +153,20 @@ class CanFlasher:
             if now - self._asked_s > SERVICE_AGAIN_S:
                 self._ask_service()
             self._until(lambda: self._status is not None, 0.05)
-        self._until(lambda: self._in_state(frames.VERIFIED, frames.FAILED), CHECK_WAIT_S)
-        if not self._in_state(frames.VERIFIED):
+        self._until(lambda: self._in_state("verified", "failed"), CHECK_WAIT_S)
+        if not self._in_state("verified"):
             raise FlashError(self._why("the node does not end its check"))
 
-    def _in_state(self, *states: int) -> bool:
+    def _in_state(self, *states: str) -> bool:
         return self._status is not None and self._status.state in states
 
     def _start(self, data: bytes) -> None:
         """Counts when it comes twice with consecutive counters."""
         self._status = None
         for _ in range(2):
-            self._operate(frames.START, data)
-        self._until(lambda: self._in_state(frames.STARTS, frames.FAILED), ANSWER_WAIT_S)
-        if not self._in_state(frames.STARTS):
+            self._operate("Start", data)
+        self._until(lambda: self._in_state("starts", "failed"), ANSWER_WAIT_S)
+        if not self._in_state("starts"):
             raise FlashError(self._why("the node does not start the version; it lies in the other slot, checked"))
 
     def _wait(self, before: SlotState, wait_s: float) -> Outcome:
@@ -183,24 +183,18 @@ class CanFlasher:
 
     def _why(self, otherwise: str) -> str:
         """What the node's last status says is wrong."""
-        error = self._status.error if self._status else 0
-        return frames.ERRORS.get(error, f"error {error}") if error else otherwise
+        error = self._status.error if self._status else "nothing"
+        return otherwise if error == "nothing" else frames.ERRORS.get(error, error)
 
-    def _operate(self, operation: int, data: bytes) -> None:
-        check = data[-HASH_BYTES:][:4]
-        self._send(*frames.update_begin(self._node, operation, len(data), check, self._count(frames.UPDATE_BEGIN)))
+    def _operate(self, operation: str, data: bytes) -> None:
+        self._send(self._sender.operate(operation, len(data), data[-HASH_BYTES:][:4]))
 
     def _block(self, data: bytes, number: int) -> None:
-        piece = data[frames.DATA_BYTES * number:frames.DATA_BYTES * (number + 1)]
-        self._send(*frames.update_block(self._node, number, piece, self._count(frames.UPDATE_BLOCK)))
+        self._send(self._sender.block(number, data[frames.DATA_BYTES * number:frames.DATA_BYTES * (number + 1)]))
 
-    def _count(self, message: int) -> int:
-        self._counters[message] = (self._counters.get(message, -1) + 1) % COUNTS
-        return self._counters[message]
-
-    def _send(self, can_id: int, data: bytes) -> None:
+    def _send(self, frame: BusFrame) -> None:
         import can
-        self._bus.send(can.Message(arbitration_id=can_id, is_extended_id=True, data=data), timeout=0.5)
+        self._bus.send(can.Message(arbitration_id=frame.can_id, is_extended_id=True, data=frame.data), timeout=0.5)
 
     def _until(self, done: Callable[[], bool], wait_s: float) -> bool:
         """Listens until `done`, at most `wait_s`."""
@@ -215,17 +209,17 @@ class CanFlasher:
         return True
 
     def _hear(self, can_id: int, data: bytes) -> None:
-        if can_id & frames.NODE_MASK != self._node or not frames.sound(can_id, data):
+        if can_id & frames.NODE_MASK != self._node or (heard := frames.read(can_id, data)) is None:
             return
-        kind = can_id & ~frames.NODE_MASK
-        if kind == frames.NODE_ANSWER:
-            answer = frames.read_answer(data)
-            ours = (answer.request, answer.number) == (frames.REQUEST_SERVICE, self._number)
-            if ours and answer.answer != frames.ANSWER_SEND_TWICE:
+        message, values = heard
+        if message == "NodeAnswer":
+            answer = frames.read_answer(values)
+            ours = (answer.request, answer.number) == ("service", self._number)
+            if ours and answer.answer != "send_twice":
                 self._answer = answer
-        elif kind == frames.PACK_STATE:
-            self._open = frames.in_service_and_open(data)
-        elif kind == frames.UPDATE_STATUS:
-            self._status = frames.read_status(data)
-        elif kind == frames.NODE_INFO:
-            self._slots = frames.read_slots(data) or self._slots
+        elif message == "PackState":
+            self._open = frames.in_service_and_open(values)
+        elif message == "UpdateStatus":
+            self._status = frames.read_status(values)
+        elif message == "NodeInfo":
+            self._slots = frames.read_slots(values) or self._slots

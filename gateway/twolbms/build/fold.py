@@ -67,6 +67,8 @@ def folded(texts: Mapping[str, str]) -> dict[str, str]:
         _resolve(name, modules, done)
     asked = {node.attr for module in modules.values() for node in module.nodes
              if isinstance(node, ast.Attribute) and _value(node, module, modules) is None}
+    asked |= {node.value for module in modules.values() for node in module.nodes
+              if isinstance(node, ast.Constant) and isinstance(node.value, str)}  # for getattr: store.config_form.bound
     return {name: _edited(module.text, list(_edits(module, modules, asked))) for name, module in modules.items()}
 
 

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import yaml
 
-from twolbms.build.codec import codec_text
+from twolbms.build.codec import codec_text, update_codec_text
 from twolbms.build.columns import limit_image, limits_text
 from twolbms.config.pack import GuardedPack
 from twolbms.files import data_path
 
 
 def node_files(packs: list[Path] | None = None) -> Iterator[tuple[Path, str]]:
-    """(path below firmware/src, text) of the codec and of the limits of each guarded pack."""
+    """(path below firmware/src, text) of the codecs and of the limits of each guarded pack."""
     yield Path("generated/codec.py"), codec_text(data_path("dbc", "node.dbc"))
+    yield Path("generated/update_codec.py"), update_codec_text(data_path("dbc", "node.dbc"))
     for path in packs if packs is not None else sorted(data_path("packs").glob("*.yaml")):
         if (pack := read_guarded(path)) is not None:
             yield Path(f"generated/limits_{pack.pack}.py"), limits_text(limit_image(pack))

@@ -17,17 +17,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from twolbms.build.codec import codec_text
+from twolbms.build.codec import codec_text, update_codec_text
 from twolbms.build.columns import LimitImage, limits_text
+from twolbms.build.fold import folded
+from twolbms.build.plain_source import without_machine_code
+from twolbms.build.romfs import romfs_files, romfs_image
 from twolbms.files import data_path
 
-MAGIC, FORMAT = b"2LBM", 1
-HEAD = struct.Struct("<4sB3sBBH4sI24s16s4s")
+MAGIC, FORMAT = b"2LBM", 2
+HEAD = struct.Struct("<4sB3sB3s4sI24s16s4s")
 HASH_BYTES = 32
 MOST_BYTES = (1 << 18) - 1  # what UpdateBegin can say
 # As in sys.implementation._mpy, bits 10 to 13; "" is bytecode that runs on every core.
-ARCHITECTURES = {"": 0, "armv6m": 4, "armv7m": 5, "armv7em": 6, "armv7emsp": 7, "armv7emdp": 8}
-_MACHINE_CODE = re.compile(r"^\s*@micropython\.(?:viper|native)$", re.MULTILINE)
+ARCHITECTURES = {"": 0, "x86": 1, "armv6m": 4, "armv7m": 5, "armv7em": 6, "armv7emsp": 7, "armv7emdp": 8}
 _SHARED_WITH_BOOT = ("slot_record", "version")  # compiled into every version that imports them
 _OF_THE_BOOT = ("safe", "disk")  # on the node already, loaded before any version
 _ENTRY = "app"  # what firmware/boot/main.py starts: app.main()
@@ -40,17 +42,21 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Board:
-    """What the build must know of a board: core, bytes for one version, bytes of heap."""
+    """What the build must know of a board: core, bytes for one version, bytes of heap.
+
+    `in_place`: a version runs from where it lies in flash; without, its modules are read into the heap.
+    """
 
     name: str
     architecture: str
     slot_bytes: int
     heap_bytes: int
+    in_place: bool
 
 
 @dataclass(frozen=True)
 class Image:
-    """A version of the application. `files` are (name, bytes) in the order of the file."""
+    """A version of the application. `files` are (path, bytes), sorted as ROMFS has them."""
 
     board: str
     pack: str
@@ -59,15 +65,18 @@ class Image:
     limits: bytes
     files: tuple[tuple[str, bytes], ...]
 
+    @property
+    def modules(self) -> list[str]:
+        """Dotted names, in the order of `files`."""
+        return [name.removesuffix(".mpy").removesuffix("/__init__").replace("/", ".") for name, _ in self.files]
+
     def data(self) -> bytes:
         """The whole file."""
-        listed = b"".join(
-            bytes([len(name)]) + name.encode() + struct.pack("<I", len(content)) for name, content in self.files)
-        bodies = b"".join(content for _, content in self.files)
-        size = HEAD.size + len(listed) + len(bodies) + HASH_BYTES
-        head = HEAD.pack(MAGIC, FORMAT, bytes(self.firmware), self.architecture, len(self.files), len(listed),
-                         self.limits, size, self.pack.encode(), self.board.encode(), b"")
-        return (whole := head + listed + bodies) + hashlib.sha256(whole).digest()
+        modules = romfs_image(self.files)
+        size = HEAD.size + len(modules) + HASH_BYTES
+        head = HEAD.pack(MAGIC, FORMAT, bytes(self.firmware), self.architecture, b"", self.limits, size,
+                         self.pack.encode(), self.board.encode(), b"")
+        return (whole := head + modules) + hashlib.sha256(whole).digest()
 
     @property
     def version_text(self) -> str:
@@ -92,32 +101,56 @@ def read_board(name: str) -> Board:
     if not path.is_file():
         raise BuildError(f"no board is called {name!r}; there is {', '.join(board_names())}")
     told = json.loads(path.read_text(encoding="utf-8"))
-    upload = told["upload"]
-    return Board(name, told["build"]["mpy_arch"], upload["maximum_size"], upload["maximum_ram_size"])
+    build, upload = told["build"], told["upload"]
+    return Board(name, build["mpy_arch"], upload["maximum_size"], upload["maximum_ram_size"], build["in_place"])
 
 
-def build_image(board: Board, limits: LimitImage, portable: bool = False,
+def build_image(board: Board, limits: LimitImage, architecture: str | None = None,
                 sources: Iterable[Path] | None = None) -> Image:
-    """Compiles what `app` of this board imports. `portable`: bytecode alone, also of what is machine code on the board.
+    """Compiles what `app` of this board imports, for its core or for another `architecture`.
 
-    `sources` are the folders that are searched, the first first. Raises BuildError.
+    "" is bytecode alone, also of what is machine code on the board. `sources` are the folders that are searched, the
+    first first. Raises BuildError.
     """
-    folders = list(sources) if sources is not None else source_folders(board.name)
+    texts = folded(module_texts(board, limits, sources))
+    architecture = board.architecture if architecture is None else architecture
+    if not architecture:
+        texts = {name: without_machine_code(text) for name, text in texts.items()}
+    files = _compiled(texts, architecture)
+    if len(limits.pack) > 24 or len(board.name) > 16:
+        raise BuildError("a pack's name over 24 or a board's over 16 letters does not fit")
+    firmware = _firmware_version(texts.get("node.cycle", ""))
+    return Image(board.name, limits.pack, firmware, ARCHITECTURES[architecture],
+                 limits.hash32.to_bytes(4, "little"), files)
+
+
+def module_texts(board: Board, limits: LimitImage, sources: Iterable[Path] | None = None) -> dict[str, str]:
+    """Dotted name and source of every module that goes into a version for this board and pack. Raises BuildError."""
     generated = {
         "built": f'"""What this version was made for."""\n\nBOARD = "{board.name}"\nPACK = "{limits.pack}"\n',
         f"generated.limits_{limits.pack}": limits_text(limits),
         "generated.codec": codec_text(data_path("dbc", "node.dbc")),
+        "generated.update_codec": update_codec_text(data_path("dbc", "node.dbc")),
     }
-    texts = needed_modules(folders, generated)
-    if portable:
-        texts = {name: _MACHINE_CODE.sub("", text) for name, text in texts.items()}
-    architecture = "" if portable else board.architecture
-    files = _compiled(texts, architecture)
-    if len(files) > 255 or len(limits.pack) > 24 or len(board.name) > 16:
-        raise BuildError("more than 255 files, or a pack's name over 24 or a board's over 16 letters, do not fit")
-    firmware = _firmware_version(texts.get("node.cycle", ""))
-    return Image(board.name, limits.pack, firmware, ARCHITECTURES[architecture],
-                 limits.hash32.to_bytes(4, "little"), files)
+    folders = list(sources) if sources is not None else source_folders(board.name)
+    return needed_modules(folders, generated, limits.columns)
+
+
+def import_order(texts: Mapping[str, str], columns: Mapping[str, object] | None = None) -> list[str]:
+    """The modules, each after those it imports, so that what one takes by itself can be weighed."""
+    order: dict[str, None] = {}
+    begun: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in texts and name not in begun:
+            begun.add(name)
+            for other in (name.rpartition(".")[0], *_imports(name, texts[name], columns or {})):
+                visit(other)
+            order[name] = None
+
+    for name in sorted(texts):
+        visit(name)
+    return list(order)
 
 
 def source_folders(board: str) -> list[Path]:
@@ -125,8 +158,13 @@ def source_folders(board: str) -> list[Path]:
     return [data_path("firmware", "boards", board), data_path("firmware", "src"), data_path("firmware", "boot")]
 
 
-def needed_modules(folders: Iterable[Path], generated: Mapping[str, str]) -> dict[str, str]:
-    """Dotted name and text of every module that `app` needs, itself and the generated ones included."""
+def needed_modules(folders: Iterable[Path], generated: Mapping[str, str],
+                   columns: Mapping[str, object] | None = None) -> dict[str, str]:
+    """Dotted name and text of every module that `app` needs, itself and the generated ones included.
+
+    What is imported under `if limits.NAME:` is needed when the pack's `columns` say so, and what is under its `else`
+    when they do not: the driver of a cell monitor that a pack has not takes no flash.
+    """
     found: dict[str, str] = {}
     waiting = [_ENTRY, *generated]
     while waiting:
@@ -137,7 +175,7 @@ def needed_modules(folders: Iterable[Path], generated: Mapping[str, str]) -> dic
         if name in found or text is None:
             continue
         found[name] = text
-        waiting += _imports(name, text)
+        waiting += _imports(name, text, columns or {})
         waiting += [name.rpartition(".")[0]] if "." in name else []
     if found[_ENTRY] == _PLAIN_ENTRY and "main" not in found:
         raise BuildError(f"neither app.py nor main.py in {', '.join(map(str, folders))}")
@@ -158,18 +196,30 @@ def _source(folders: Iterable[Path], name: str) -> str | None:
     return None
 
 
-def _imports(module: str, text: str) -> list[str]:
+def _imports(module: str, text: str, columns: Mapping[str, object]) -> list[str]:
     names: list[str] = []
     try:
-        tree = ast.parse(text)
+        waiting: list[ast.AST] = [ast.parse(text)]
     except SyntaxError as error:
         raise BuildError(f"{module}.py, line {error.lineno}: {error.msg}") from None
-    for node in ast.walk(tree):
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.If) and (column := _column(node.test)) in columns:
+            waiting += node.body if columns[column] else node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
     return names
+
+
+def _column(test: ast.expr) -> str:
+    """NAME of a test that is plainly `limits.NAME`, else ""."""
+    if isinstance(test, ast.Attribute) and isinstance(test.value, ast.Name) and test.value.id == "limits":
+        return test.attr
+    return ""
 
 
 def _firmware_version(cycle: str) -> tuple[int, int, int]:
@@ -182,19 +232,20 @@ def _compiled(texts: Mapping[str, str], architecture: str) -> tuple[tuple[str, b
     packages = {name.rpartition(".")[0] for name in texts if "." in name}
     paths = {name: name.replace(".", "/") + ("/__init__" if name in packages else "") for name in texts}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
-        contents = pool.map(lambda name: _compile(Path(folder), paths[name], texts[name], architecture), sorted(paths))
+        contents = pool.map(lambda name: _compile(Path(folder), name, texts[name], architecture), sorted(paths))
         return tuple(sorted(zip((f"{paths[name]}.mpy" for name in sorted(paths)), contents, strict=True)))
 
 
-def _compile(folder: Path, path: str, text: str, architecture: str) -> bytes:
-    source = folder / (path.replace("/", "-") + ".py")
+def _compile(folder: Path, name: str, text: str, architecture: str) -> bytes:
+    """In a traceback the module has its dotted name: a name that MicroPython's table of names has anyway."""
+    source = folder / f"{name}.py"
     source.write_text(text, encoding="utf-8")
-    target = source.with_suffix(".mpy")
+    target = folder / f"{name}.mpy"
     core = [f"-march={architecture}"] if architecture else []
-    done = subprocess.run([_compiler(), "-O3", *core, "-s", f"{path}.py", "-o", str(target), str(source)],
+    done = subprocess.run([_compiler(), "-O3", *core, "-s", name, "-o", str(target), str(source)],
                           capture_output=True, text=True)
     if done.returncode:
-        raise BuildError(f"mpy-cross refuses {path}.py: {done.stderr.strip()}")
+        raise BuildError(f"mpy-cross refuses {name}.py: {done.stderr.strip()}")
     return target.read_bytes()
 
 
@@ -210,14 +261,12 @@ def read_image(data: bytes) -> Image:
     """The image in these bytes. Raises BuildError when it is none, or not whole."""
     if len(data) < HEAD.size + HASH_BYTES or data[:4] != MAGIC or data[4] != FORMAT:
         raise BuildError("this is no version of the node's application")
-    _, _, firmware, architecture, count, listed, limits, size, pack, board, _ = HEAD.unpack_from(data)
+    _, _, firmware, architecture, _, limits, size, pack, board, _ = HEAD.unpack_from(data)
     if size != len(data) or hashlib.sha256(data[:-HASH_BYTES]).digest() != data[-HASH_BYTES:]:
         raise BuildError("the file is damaged: its size or its hash is wrong")
-    files, at, place = [], HEAD.size, HEAD.size + listed
-    for _ in range(count):
-        end = at + 1 + data[at]
-        length = struct.unpack_from("<I", data, end)[0]
-        files.append((data[at + 1:end].decode(), data[place:place + length]))
-        at, place = end + 4, place + length
+    try:
+        files = tuple(romfs_files(data[HEAD.size:-HASH_BYTES]))
+    except ValueError as error:
+        raise BuildError(str(error)) from error
     return Image(board.rstrip(b"\0").decode(), pack.rstrip(b"\0").decode(), (firmware[0], firmware[1], firmware[2]),
-                 architecture, limits, tuple(files))
+                 architecture, limits, files)

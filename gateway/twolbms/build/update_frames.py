@@ -1,112 +1,131 @@
 """The frames of an update over CAN: what is sent to a node, and what of its answers matters. Knows no bus and no order.
 
-Layouts as in dbc/node.dbc: little-endian, counter in bits 48 to 51, CRC-8 in byte 7.
+Layouts, ids and numbers are those of dbc/node.dbc.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 from twolbms.build.verdict import SlotState
-from twolbms.wire import COUNTS, check_of
+from twolbms.contract import node_contract
+from twolbms.decode import Refused, ValuesOrNone
+from twolbms.wire import COUNTS, FRAME_LENGTH, BusFrame, Sender, check_of
 
-PACK_STATE, NODE_INFO, NODE_ANSWER, UPDATE_STATUS = 0x0CFF1200, 0x1CFF4000, 0x0CFF4100, 0x18FF4200
-NODE_REQUEST, UPDATE_BEGIN, UPDATE_BLOCK = 0x08FF8100, 0x18FF8200, 0x1CFF8300
 NODE_MASK = 0xFF
+DATA_BYTES = 5  # BlockData0 to BlockData4
 
-REQUEST_SERVICE = 6
-ANSWER_ACCEPTED, ANSWER_SEND_TWICE = 0, 5
-STATE_SERVICE = 6
-BEGIN, START, ABANDON = 0, 1, 2
-IDLE, PREPARING, RECEIVING, CHECKING, VERIFIED, STARTING, STARTS, FAILED = range(8)
-DATA_BYTES = 5
-
+# What the node's UpdateError and Answer mean, for people.
 ERRORS = {
-    1: "the node is not in service, or its outputs are not measured open",
-    2: "a version is on trial: wait until it is kept or rolled back",
-    3: "the version is too large for this node",
-    4: "the version is for another board or core",
-    5: "the version did not arrive whole",
-    6: "the node's flash could not be written",
-    7: "the node refuses it: this version was rolled back twice",
-    8: "the node waits for the second of two starts",
-    9: "not now: the node is at another step",
+    "not_in_service": "the node is not in service, or its outputs are not measured open",
+    "on_trial": "a version is on trial: wait until it is kept or rolled back",
+    "too_large": "the version is too large for this node",
+    "not_for_this_node": "the version is for another board or core",
+    "damaged": "the version did not arrive whole",
+    "write_failed": "the node's flash could not be written",
+    "failed_twice": "the node refuses it: this version was rolled back twice",
+    "send_twice": "the node waits for the second of two starts",
+    "wrong_order": "not now: the node is at another step",
 }
 ANSWERS = {
-    1: "a cause is present", 2: "a hold time runs", 3: "a fault is latched", 4: "only at the node",
-    6: "it is not open; ask it to open first", 7: "a reading is unknown", 8: "its firmware cannot",
+    "cause_present": "a cause is present", "hold_running": "a hold time runs", "latched": "a fault is latched",
+    "local_clear_only": "only at the node", "wrong_state": "it is not open; ask it to open first",
+    "unknown_reading": "a reading is unknown", "not_supported": "its firmware cannot",
 }
-_NOT_AVAILABLE = 0xFFF
 
 
-def sealed(can_id: int, payload: bytes | bytearray, counter: int, high: int = 0) -> bytes:
-    """Six bytes, the counter with the four bits above it, and the CRC."""
-    data = bytearray(payload.ljust(6, b"\0")) + bytes([counter | high << 4])
-    return bytes(data + bytes([check_of(can_id, data)]))
+def frame_id(message: str) -> int:
+    """The id of a message of the contract, without its node."""
+    return node_contract().message(message).frame_id
 
 
-def sound(can_id: int, data: bytes | bytearray) -> bool:
-    """Whether a received frame is one: eight bytes, its CRC, and a counter that is sent."""
-    return len(data) == 8 and data[6] & 0x0F != COUNTS and check_of(can_id, data) == data[7]
+class UpdateSender:
+    """What is said to one node; each message has a counter of its own."""
 
+    def __init__(self, node: int) -> None:
+        messages = [node_contract().message(name) for name in ("NodeRequest", "UpdateBegin", "UpdateBlock")]
+        self._senders = {m.name: Sender("", m.frame_id | node, m.encode) for m in messages}
 
-def service_request(node: int, number: int, counter: int) -> tuple[int, bytes]:
-    """NodeRequest: service; everything else is not available."""
-    can_id = NODE_REQUEST | node
-    bits = REQUEST_SERVICE | number << 4 | _NOT_AVAILABLE << 12 | _NOT_AVAILABLE << 24 | 0x3F << 36 | 3 << 42
-    return can_id, sealed(can_id, bits.to_bytes(6, "little"), counter)
+    def service(self, number: int) -> BusFrame:
+        """NodeRequest: service; everything else is not available."""
+        return self._senders["NodeRequest"].frame({
+            "Request": "Service", "RequestNumber": number, "ChargeCurrentAsked": None, "DischargeCurrentAsked": None,
+            "RequestLimit": None, "BalancingAsked": None})
 
+    def operate(self, operation: str, size: int, check: bytes) -> BusFrame:
+        """UpdateBegin: Begin, Start or Abandon the version of this size and these first four bytes of its hash."""
+        return self._senders["UpdateBegin"].frame({
+            "UpdateOperation": operation, "ImageSizeLow": size & 0xFFFF, "ImageSizeHigh": size >> 16,
+            "ImageCheckLow": int.from_bytes(check[:2], "little"), "ImageCheckHigh": int.from_bytes(check[2:], "little"),
+        })
 
-def update_begin(node: int, operation: int, size: int, check: bytes, counter: int) -> tuple[int, bytes]:
-    """UpdateBegin: what is to be done with the version of this size and these first four bytes of its hash."""
-    can_id = UPDATE_BEGIN | node
-    return can_id, sealed(can_id, check + (size & 0xFFFF).to_bytes(2, "little"), counter, size >> 16 | operation << 2)
-
-
-def update_block(node: int, number: int, data: bytes, counter: int) -> tuple[int, bytes]:
-    """UpdateBlock: five bytes, and the low twelve bits of their number."""
-    can_id = UPDATE_BLOCK | node
-    payload = data.ljust(DATA_BYTES, b"\0") + bytes([number & 0xFF])
-    return can_id, sealed(can_id, payload, counter, number >> 8 & 0x0F)
+    def block(self, number: int, data: bytes) -> BusFrame:
+        """UpdateBlock: five bytes, and the low twelve bits of their number."""
+        said: dict[str, int | float | str | None] = {
+            f"BlockData{n}": byte for n, byte in enumerate(data.ljust(DATA_BYTES, b"\0"))}
+        return self._senders["UpdateBlock"].frame(
+            said | {"BlockLow": number & 0xFF, "BlockHigh": number >> 8 & 0x0F})
 
 
 class Status(NamedTuple):
-    """UpdateStatus."""
+    """UpdateStatus: `state` and `error` in our words; blocks count from 0."""
 
-    state: int
-    error: int
+    state: str
+    error: str
     window: int
     next_block: int
-    check_low: int
-
-
-def read_status(data: bytes | bytearray) -> Status:
-    """Of a sound frame."""
-    return Status(data[0] & 15, data[0] >> 4, data[1], data[2] | data[3] << 8, data[4] | data[5] << 8)
 
 
 class Answer(NamedTuple):
-    """NodeAnswer."""
+    """NodeAnswer, in our words."""
 
-    request: int
+    request: str
     number: int
-    answer: int
+    answer: str
 
 
-def read_answer(data: bytes | bytearray) -> Answer:
-    """Of a sound frame."""
-    return Answer(data[0] & 15, data[0] >> 4 | (data[1] & 15) << 4, data[1] >> 4)
-
-
-def in_service_and_open(data: bytes | bytearray) -> bool:
-    """PackState: service, and charge, discharge and precharge path measured open."""
-    return data[0] & 15 == STATE_SERVICE and data[0] >> 4 == 0 and data[1] & 3 == 0
-
-
-def read_slots(data: bytes | bytearray) -> SlotState | None:
-    """Of page 3 of a sound NodeInfo; None for its other pages, and while the node knows none."""
-    if data[6] >> 4 & 3 != 3:
+def read(can_id: int, data: bytes) -> tuple[str, ValuesOrNone] | None:
+    """(message, its signals) of a sound frame of a node: right CRC, a counter that is sent. None for any other."""
+    message = node_contract().database.find(can_id, True)
+    if message is None or message.name not in node_contract().protected or len(data) != FRAME_LENGTH:
         return None
-    bits = int.from_bytes(data[:6], "little")
-    slot, trial = bits >> 27 & 3, bits >> 29 & 3
-    return None if slot == 3 or trial == 3 else SlotState(slot, trial, bits >> 31 & 15)
+    if data[6] & 0x0F == COUNTS or check_of(can_id, data) != data[7]:
+        return None
+    values = message.decode_values(data)
+    return None if isinstance(values, Refused) else (message.name, values)
+
+
+def read_status(values: ValuesOrNone) -> Status:
+    """Of an UpdateStatus."""
+    return Status(_word("UpdateStatus", "UpdateState", values), _word("UpdateStatus", "UpdateError", values),
+                  int(values["UpdateWindow"] or 0), int(values["NextBlock"] or 0))
+
+
+def read_answer(values: ValuesOrNone) -> Answer:
+    """Of a NodeAnswer."""
+    return Answer(_word("NodeAnswer", "AnsweredRequest", values), int(values["AnsweredNumber"] or 0),
+                  _word("NodeAnswer", "Answer", values))
+
+
+def in_service_and_open(values: ValuesOrNone) -> bool:
+    """PackState: service, and charge, discharge and precharge path measured open."""
+    paths = {_word("PackState", path, values) for path in ("ChargePath", "DischargePath", "PrechargePath")}
+    return _word("PackState", "State", values) == "service" and paths == {"open"}
+
+
+def read_slots(values: ValuesOrNone) -> SlotState | None:
+    """Of a NodeInfo; None for pages that do not tell it, and while the node knows none."""
+    slot, trial = values.get("FirmwareSlot"), values.get("FirmwareTrial")
+    failed = values.get("FailedUpdates")
+    return None if slot is None or trial is None else SlotState(int(slot), int(trial), int(failed or 0))
+
+
+def _word(message: str, signal: str, values: ValuesOrNone) -> str:
+    number = values.get(signal)
+    return "unknown" if number is None else _words(message, signal).get(int(number), f"number {number}")
+
+
+@cache
+def _words(message: str, signal: str) -> dict[int, str]:
+    return node_contract().choices(message, signal)

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
-import tempfile
 import threading
-import time
 from pathlib import Path
 
 from twolbms.build.emulated_board import EMULATED
 from twolbms.build.emulated_node import EmulatedNode
-from twolbms.build.flash import ISOLATION, QUESTION, Flasher, flash_over_port, install_boot
+from twolbms.build.flash import ISOLATION, QUESTION, Flasher, boot_files, flash_over_port, install_boot
 from twolbms.build.image import BuildError, Image
 from twolbms.build.micropython import RuntimeMissing
-from twolbms.build.node_port import PortError, SerialNodePort
+from twolbms.build.node_port import NodePort, PortError, SerialNodePort
+from twolbms.build.resting_pack import RestingPack
+from twolbms.build.service_state import Say
 from twolbms.build.verdict import FlashError, Outcome
+from twolbms.files import data_path
+
+_FIRST_WORDS = 20  # asked, a second each, until a node that was just powered up answers
 
 
-def upload_image(image: Image, port: str, isolated: bool, wait_s: float) -> int:
-    """0 when the version is kept; on an emulated board of its own: when it runs."""
+def upload_image(image: Image, port: str, isolated: bool, wait_s: float, keep: Path) -> int:
+    """0 when the version is kept. An emulated board's flash lies in the folder `keep`, from one upload to the next."""
     try:
         if port:
             return _status(flash_over_port(port, image, print, lambda: isolated or _confirmed(), wait_s), port)
         if image.board == EMULATED:
-            return _onto_emulated(image, wait_s)
+            return _status(flash_emulated(image, wait_s, keep), "the emulated board")
     except (BuildError, FlashError, PortError, RuntimeMissing) as error:
         print(error, file=sys.stderr)
         return 1
@@ -40,30 +44,48 @@ def _confirmed() -> bool:
         return False
 
 
-def _onto_emulated(image: Image, wait_s: float) -> int:
-    """A fresh board, its arming input held: first the boot files, then the version, which must then run.
+def flash_emulated(image: Image, wait_s: float, keep: Path, say: Say = print) -> Outcome:
+    """A board with a pack at rest and its arming input held; one whose boot files are of today keeps its flash.
 
-    Without a pack it cannot become healthy, so it stays on trial; what counts is that it does not end by itself.
+    What ended a version that was rolled back is told. Raises FlashError, PortError or RuntimeMissing.
     """
-    with tempfile.TemporaryDirectory(prefix="twolbms-emulated-") as folder:
-        board = EmulatedNode(Path(folder, "flash"))
-        threading.Thread(target=board.serve, daemon=True).start()
-        print(f"an emulated board, empty, at {board.address}")
-        node = SerialNodePort(board.address)
-        try:
-            install_boot(node, image.board, print)
+    flash = keep / f"flash-{_boot_id()}"
+    bare = not flash.exists()
+    pack = RestingPack()
+    board = EmulatedNode(flash, plant=pack.address)
+    threading.Thread(target=board.serve, daemon=True).start()
+    say(f"an emulated board, {'empty' if bare else 'with what it kept'}, at {board.address}")
+    node = SerialNodePort(board.address)
+    try:
+        if bare:
+            install_boot(node, image.board, say)
             node.run("open('/arming_jumper', 'w').close()")
-            before = board.starts
-            Flasher(node, print).install(image)
-            print(f"watching it for {wait_s:.0f} s")
-            time.sleep(wait_s)
-            ended = board.starts - before - 1
-        finally:
-            node.close()
-            board.close()
-        why = _last_error(Path(folder, "flash"))
-    print("it runs, on trial" if ended == 0 else f"it ended {ended} times by itself\n{why}")
-    return 0 if ended == 0 else 1
+        _hear_first_word(node)
+        outcome = Flasher(node, say).flash(image, wait_s)
+    except BaseException:
+        if bare:
+            flash.unlink()
+        raise
+    finally:
+        node.close()
+        board.close()
+        pack.close()
+    if outcome is Outcome.ROLLED_BACK:
+        say(_last_error(flash))
+    return outcome
+
+
+def _boot_id() -> str:
+    """Of the boot files and of where the board has them: no update changes these, so another state is another board."""
+    power_on = data_path("firmware", "boards", EMULATED, "power_on.py").read_bytes()
+    return hashlib.sha256(b"\0".join([*boot_files(EMULATED).values(), power_on])).hexdigest()[:12]
+
+
+def _hear_first_word(node: NodePort) -> None:
+    """A node that was just powered up needs a moment: until it answers as an application or with its prompt."""
+    for _ in range(_FIRST_WORDS):
+        if node.ask("2lbms status") or node.prompt():
+            return
 
 
 def _last_error(flash: Path) -> str:

@@ -78,7 +78,7 @@ def main() -> int:
     """Writes docs/winter.md of the source tree; with --check only says whether it is fresh."""
     packs = [pack for path in sorted(data_path("packs").glob("*.yaml")) if (pack := read_guarded(path)) is not None]
     target = data_path("packs").parent / "docs" / "winter.md"
-    text = winter_text(sorted(packs, key=lambda pack: pack.heater is None))
+    text = winter_text(sorted(packs, key=lambda pack: (pack.heater is None, pack.cells.series)))
     if target.exists() and target.read_text(encoding="utf-8") == text:
         return 0
     check = "--check" in sys.argv[1:]

@@ -11,11 +11,15 @@ NODE_COMMANDS: dict[str, Entry] = {
                    "compile a version of the node's firmware for a board and a pack", SECTION),
     "flash": Entry("twolbms.cli.node_flash", "flash_command",
                    "put a version onto a node, over USB or CAN; it is kept only when it proves itself", SECTION),
+    "config": Entry("twolbms.cli.node_config", "config_command",
+                    "a node's number, serial and calibration: show, or write while armed", SECTION),
+    "check": Entry("twolbms.cli.node_check", "check_command",
+                   "commissioning, step by step, before anything may close", SECTION),
 }
 
 
 _ABOUT = """\
-Work on one node: build its firmware, put it there.
+Work on one node: build its firmware, put it there, tell it who it is, check what was wired.
 
 A node keeps two versions. A new one is written beside the one that runs, checked, started on trial, and rolled back by
 the node itself when it does not prove itself within two starts.

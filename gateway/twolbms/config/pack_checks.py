@@ -67,7 +67,8 @@ def _row_problems(pack: GuardedPack) -> list[str]:
 
 LONGEST_S = {"delay_s": 3600.0, "hold_s": 86400.0}  # the node's timers reach 2^20 cycles
 FITTABLE = ("current_disagreement", "insulation", "emergency_stop", "smoke", "leak", "humidity", "supply_voltage",
-            "heater_stuck", "heater_no_rise", "short_circuit", "open_wire", "monitor_configuration")
+            "heater_stuck", "heater_no_rise", "short_circuit", "open_wire", "monitor_configuration",
+            "monitor_protection")
 """Rows whose sensor a pack may lack; the others are measured by every node."""
 PULSES = ("precharge_failed", "break_overload")  # true for one cycle only: a delay would lose them
 LONGEST_STALE_S = 2.0  # the design's figure for no fresh cell data

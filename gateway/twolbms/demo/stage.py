@@ -10,12 +10,12 @@ import sys
 from typing import Any
 
 from twolbms.build.micropython import Runtime
+from twolbms.build.plain_source import firmware_source
 from twolbms.clock import StoryClock
 from twolbms.contract import node_contract
 from twolbms.demo.parts import Part, Parts
 from twolbms.demo.plant import World
 from twolbms.demo.setup import PACKS, DemoPack, Places, Ports, Weather, with_ports, write_site, write_world
-from twolbms.files import data_path
 from twolbms.outlets.local_tap import Tap
 
 _READY_WITHIN_S = 30.0
@@ -56,7 +56,7 @@ class Stage:
             self.nodes.append(node)
 
     def _node_command(self, pack: DemoPack) -> list[str]:
-        return [self._runtime.program, str(data_path("firmware", "src", "main.py")), "--pack", pack.type,
+        return [self._runtime.program, str(firmware_source(self._runtime) / "main.py"), "--pack", pack.type,
                 "--node", str(pack.node), "--plant", f"127.0.0.1:{self.ports.plant}",
                 "--can", f"127.0.0.1:{self.ports.can}"]
 

@@ -35,6 +35,18 @@ RULES = {
     "not_available": UNKNOWN,
 }
 
+# What a node does in a state that its name alone does not explain (VAL_ State of dbc/node.dbc).
+DOINGS = {
+    "asleep": "asleep to spare an empty bank: a charger, the key or its timer wakes it",
+    "cooling": "the precharge resistor cools before the next try",
+    "service": "in service: nothing closes",
+    "precharge": "the link is charged through the resistor",
+}
+TRIALS = {
+    "on_trial": "its firmware is on trial",
+    "waits_for_arming": "a version with other limits waits for the arming input",
+}
+
 REFUSALS = {
     "cause_present": "the cause is still present",
     "hold_running": "the hold time is still running",
@@ -46,6 +58,7 @@ REFUSALS = {
     "not_supported": "the node does not know the request",
     "open_requested": "an open request stands",
     "link_voltage": "the link voltage does not fit",
+    "not_commissioned": "the node's wiring was never checked: 2lbms node check",
 }
 
 _UNITS = {"degC": "°C", "1": ""}

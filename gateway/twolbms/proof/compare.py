@@ -22,7 +22,7 @@ from twolbms.files import data_path
 from twolbms.proof.oracle import CYCLE_S, UNKNOWN, Oracle, Seen, Told
 from twolbms.scenario.nodes import firmware, limits_object
 
-PACKS = ("lfp_8s_320ah", "leaf_2013_14s")
+PACKS = ("lfp_8s_320ah", "lfp_16s_280ah", "leaf_2013_14s")  # FETs, separate ports, a pair of contactors
 _PHASES = ("ok", "cause", "hold", "wait")  # by the node's number for them
 _REMEMBERED = 12  # steps told with a disagreement
 _LONGEST_CYCLES = 700

@@ -35,6 +35,8 @@ _FIRST_STEP = ("the first step sets it before anybody reads it; that it is there
                "the scenarios on MicroPython")
 _LABEL = "a label: any number that no other state has does as well"
 _SIGN = "times and divided by are the same for +1 and -1"
+_FILLED = "room: what is in it is written before it is read"
+_ONLY = "the array has one number, which is its first and its last"
 _SET_AGAIN = "set to 0 again in each cycle in which nothing is to open"
 
 EQUIVALENT: tuple[Equivalent, ...] = (
@@ -56,7 +58,16 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     Equivalent(_PROTECT, "Protect.__init__", "self.opened_by = 255",
                _starts("opened_by", "pass", "254", "256"), _FIRST_STEP),
     Equivalent(_PROTECT, "Protect.__init__", "self.worst = OK", ("pass",), _FIRST_STEP),
-    Equivalent(_PROTECT, "Protect.step", "if self.worst == OK or self.state[n] < self.worst:",
+    Equivalent(_PROTECT, "", "_FARTHEST = (1 << 29) - 1",
+               ("_FARTHEST = (2 << 29) - 1", "_FARTHEST = (1 << 28) - 1", "_FARTHEST = (1 << 30) - 1",
+                "_FARTHEST = (1 << 29) + 1", "_FARTHEST = (1 << 29) - 0", "_FARTHEST = (1 << 29) - 2"),
+               "all are farther than any reading and fit the array"),
+    Equivalent(_PROTECT, "Protect.__init__", 'self._inside = array("i", [0] * (2 * self.rows))',
+               ('self._inside = array("i", [-1] * (2 * self.rows))', 'self._inside = array("i", [1] * (2 * self.rows))',
+                'self._inside = array("i", [0] * (3 * self.rows))'), "every number of it is set in the lines below"),
+    Equivalent(_PROTECT, "Protect.__init__", "if limits.SIGN[n] > 0:",
+               ("if limits.SIGN[n] >= 0:", "if limits.SIGN[n] > -1:"), "a sign is +1 or -1"),
+    Equivalent(_PROTECT, "Protect._gather", "if self.worst == OK or self.state[n] < self.worst:",
                ("if self.worst == OK or self.state[n] <= self.worst:",), "an equal state in its place is the same"),
     Equivalent(_PROTECT, "Protect._judge", "value = value * sign", ("value = value // sign",), _SIGN),
     Equivalent(_PROTECT, "Protect._judge", "inside = value <= limits.CLEAR[n] * sign",
@@ -67,6 +78,8 @@ EQUIVALENT: tuple[Equivalent, ...] = (
                  (f"self._{tier}_time[n] = time = self._time(n, self._{tier}_time[n], "
                   f"value > limits.{tier.upper()}[n] // sign, periods, sure)",), _SIGN)
       for tier in ("warn", "limit", "trip")),
+    Equivalent(_PROTECT, "Protect._judge", "self._rests[n] = 0 if waits or self.get(LIMIT_PAGE, n) else 1",
+               ("self._rests[n] = 0 if waits or self.get(LIMIT_PAGE, n) else 2",), "only whether it is 0 is looked at"),
     Equivalent(_PROTECT, "Protect._time", "return time + periods if time < _TIMER_TOP else time",
                ("return time + periods if time <= _TIMER_TOP else time",), "one cycle in 29 hours"),
     Equivalent(_PROTECT, "Protect._put", "self.changed[page] = 1", ("self.changed[page] = 2",),
@@ -82,6 +95,16 @@ EQUIVALENT: tuple[Equivalent, ...] = (
                  "is locked is held by the scenarios on MicroPython") for name in ("_grace", "_break")),
     Equivalent(_CONTACTOR, "Contactor.__init__", "self._cool = 0", ("self._cool = -1", "self._cool = 1"),
                "the ten cycles of boot bring it to 0 before anything may close"),
+    Equivalent(_CONTACTOR, "Contactor.__init__", "self.commissioned = 1", ("self.commissioned = 2",),
+               "only whether it is 0 is looked at"),
+    Equivalent(_CONTACTOR, "Contactor.__init__", 'self._load = array("i", [0])',
+               ('self._load = array("i", [-1])', 'self._load = array("i", [1])'), _FILLED),
+    Equivalent(_CONTACTOR, "Contactor.__init__", 'self._wears = array("i", [0, 0])',
+               tuple(f'self._wears = array("i", [{values}])' for values in ("-1, 0", "1, 0", "0, -1", "0, 1")),
+               _FILLED),
+    Equivalent(_CONTACTOR, "Contactor._wear", "load[0] = MOST_MA if m.current_ma == NA else abs(m.current_ma)",
+               ("load[-1] = MOST_MA if m.current_ma == NA else abs(m.current_ma)",), _ONLY),
+    Equivalent(_CONTACTOR, "Contactor._wear", "if load[0] >= STILL_MA:", ("if load[-1] >= STILL_MA:",), _ONLY),
     Equivalent(_CONTACTOR, "Contactor._differs", "return (m.link_mv == NA or m.pack_mv == NA",
                ("return ((m.link_mv == NA and m.pack_mv == NA)",),
                "NA is so far from any voltage that the difference alone says so"),
@@ -90,7 +113,6 @@ EQUIVALENT: tuple[Equivalent, ...] = (
                "with everything open neither is read, and closing sets both to 0"),
     Equivalent(_CONTACTOR, "Contactor._close_paths", "self._grace = self._break = 0", ("pass",),
                "they are 0 already: " + _SET_AGAIN),
-    Equivalent(_CONTACTOR, "Contactor._extend", "self.tries = 0", ("pass",), "0 already: closing has set it so"),
 
     Equivalent(_HEAT, "", "RESTING = 2", ("RESTING = 3",), _LABEL),
     Equivalent(_HEAT, "Heat._observe", "watch = RESTING", ("watch = WH",), _LABEL),

@@ -103,4 +103,5 @@ INJECTIONS: Mapping[str, Injection] = {
     "monitor_configuration": Injection(_always(monitor_configuration="lost")),
     "node_memory": Injection(_always(memory="bad")),
     "restart_loop": Injection(lambda value, _: {"restarts": round(value)}),
+    "monitor_protection": Injection(_always(monitor_protection="on")),
 }

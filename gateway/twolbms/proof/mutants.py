@@ -214,8 +214,9 @@ def _families(tree: ast.Module) -> dict[str, str]:
                 groups[f"line {item.lineno}"] = []
             line = item.lineno
             groups[next(reversed(groups))].append(item.targets[0].id)
-            if isinstance(item.value, ast.Constant):
-                values[item.targets[0].id] = item.value.value
+            value = _without_const(item.value)
+            if isinstance(value, ast.Constant):
+                values[item.targets[0].id] = value.value
     columns: dict[str, list[str]] = {}
     indexed = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Subscript)}
     for node in ast.walk(tree):
@@ -226,6 +227,13 @@ def _families(tree: ast.Module) -> dict[str, str]:
     near = {name: other for name, other in _next_of(groups).items()
             if name not in values or values[name] != values.get(other)}
     return {**near, **{name: other[1:] for name, other in _next_of(columns).items()}}
+
+
+def _without_const(value: ast.expr) -> ast.expr:
+    """`3` of `const(3)`, which tells a compiler for the chip that the name may go."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "const":
+        return value.args[0]
+    return value
 
 
 def _next_of(groups: Mapping[str, list[str]]) -> dict[str, str]:

@@ -24,7 +24,7 @@ from twolbms.scenario.bench import Bench, node_database
 from twolbms.scenario.model import Set
 from twolbms.scenario.nodes import limits_object
 
-PACKS = ("lfp_8s_320ah", "leaf_2013_14s")
+PACKS = ("lfp_8s_320ah", "lfp_16s_280ah", "leaf_2013_14s")  # FETs, separate ports, a pair of contactors
 PAGE = data_path("docs", "reaction_times.md")
 LOAD_A = 20.0  # flows on in the direction that is to open; more than the 1 A that counts as none
 MARGIN_CYCLES = 2  # the design's
@@ -131,9 +131,16 @@ class Probe:
             if seen_ms is None and rig.beyond(self.n, "TRIP"):
                 seen_ms = at_ms
             if seen_ms is not None and not rig.bench.outputs & self.limits.TRIP_BLOCKS[self.n]:
-                return Course(seen_ms, at_ms - seen_ms, BY_NUMBER[rig.node.contactor.open_reason].name
-                              if rig.node.contactor.open_reason < COUNT else "the request")
+                return Course(seen_ms, at_ms - seen_ms, self._opener(rig.node))
         raise NeverHappened(f"{self.pack.pack}: {self.row.name} " + ("never opens" if seen_ms else "is never beyond"))
+
+    def _opener(self, node: Any) -> str:
+        """The row that opened: where this one asks first, another that opens now does not wait for it."""
+        reason, limits = node.contactor.open_reason, self.limits
+        if limits.AFTER_REQUEST[self.n]:
+            reason = next((row for row in range(COUNT) if row != self.n and node.protect.state[row]
+                           and limits.TRIP_BLOCKS[row] and not limits.AFTER_REQUEST[row]), reason)
+        return BY_NUMBER[reason].name if reason < COUNT else "the request"
 
     @property
     def _above_a(self) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ class UnitTests:
     def first_failure(self, module: str) -> str | None:
         """Runs the tests of one module until one fails; its name, None when all hold."""
         items = self._items.get(module, [])
-        for at, item in enumerate(items):
-            following = items[at + 1] if at + 1 < len(items) else None
-            if _fails(item, following):
-                _run(items[at], None)  # tears down what the failed one left set up
-                return str(item.nodeid)
-        return None
+        try:
+            for item, following in zip_longest(items, items[1:]):
+                if _fails(item, following):
+                    return str(item.nodeid)
+            return None
+        finally:
+            if items:
+                items[0].session._setupstate.teardown_exact(None)  # what the failed one left set up
 
     def time_each(self) -> None:
         """Runs all once and sorts them; UnitTestsFail when one does not hold."""

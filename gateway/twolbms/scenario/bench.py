@@ -43,7 +43,12 @@ _MEASURED = (("current_a", "current_ma", 1000), ("pack_v", "pack_mv", 1000), ("l
              ("insulation_kohm", "insulation_kohm", 1), ("humidity_percent", "humidity_percent", 1))
 _SWITCHES = (("conversions", "running"), ("interlock", "closed"), ("arming", "on"), ("charger", "on"),
              ("emergency_stop", "pressed"), ("smoke", "on"), ("leak", "on"), ("clear_button", "pressed"), ("key", "on"),
-             ("monitor", "answers"), ("monitor_configuration", "sound"), ("short_circuit", "on"), ("memory", "sound"))
+             ("monitor", "answers"), ("monitor_configuration", "sound"), ("short_circuit", "on"),
+             ("monitor_protection", "on"), ("memory", "sound"))
+
+# Contacts that read closed and that read open whatever they are told (bits as in Bench.outputs).
+_FEEDBACK = {"all_open": (0, 15), "all_closed": (15, 0), "charge_closed": (1, 0), "charge_open": (0, 1),
+             "discharge_closed": (2, 0), "discharge_open": (0, 2)}
 
 
 @cache
@@ -84,6 +89,7 @@ class Bench:
     monitor: bool = True
     monitor_configuration: bool = True
     short_circuit: bool = False
+    monitor_protection: bool = False
     open_wires: int = 0
     memory: bool = True
     restarts: int = 0
@@ -131,7 +137,8 @@ class Bench:
         self.monitor_age = 0 if self.monitor else self.monitor_age + 1
         total = sum(mv or 0 for mv in self.cells_mv)
         pack_mv = total if self.pack_mv == "sum" else self.pack_mv
-        link_mv = (total if self.outputs & 7 else 0) if self.link_mv == "follows" else self.link_mv
+        lifts = 6 if self.pack.outputs == "separate_ports" else 7  # a charge port of its own does not lift the link
+        link_mv = (total if self.outputs & lifts else 0) if self.link_mv == "follows" else self.link_mv
         second_ma = self.current_ma if self.second_ma == "follows" else self.second_ma
         assert not isinstance(pack_mv, str) and not isinstance(link_mv, str) and not isinstance(second_ma, str)
         return Reading(
@@ -149,15 +156,14 @@ class Bench:
             humidity_percent=self.humidity_percent,
             monitor_age=self.monitor_age,
             open_wires=self.open_wires,
-            monitor_trips=int(self.short_circuit),
+            monitor_trips=int(self.short_circuit) | self.monitor_protection << 1,
             restarts=self.restarts,
             wear_percent=self.wear_percent,
         )
 
     def _flags(self) -> int:
-        measured = {"follows": self.outputs & 15, "all_open": 0, "all_closed": 15, "unknown": self.outputs & 15}[
-            self.feedback
-        ]
+        stays_closed, stays_open = _FEEDBACK.get(self.feedback, (0, 0))
+        measured = self.outputs & 15 & ~stays_open | stays_closed
         if self.heater_feedback != "follows":
             measured = measured & ~HEATER_ON | (HEATER_ON if self.heater_feedback == "on" else 0)
         inputs = ((INTERLOCK_CLOSED, self.interlock), (ARMING_HELD, self.arming), (CHARGER_PRESENT, self.charger),

@@ -35,6 +35,7 @@ INPUTS = (
     Input("smoke", "smoke", "off", "on"),
     Input("leak", "leak", "off", "on"),
     Input("short_circuit", "short_circuit", "off", "on"),
+    Input("monitor_protection", "monitor_protection", "off", "on"),
     Input("monitor_configuration", "monitor_configuration", "sound", "lost"),
     Input("node_memory", "memory", "sound", "bad"),
     Input("open_wire", "open_wires", 0),

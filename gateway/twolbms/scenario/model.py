@@ -68,13 +68,19 @@ class Set(StrictModel):
     )
     link_v: Volt | Literal["follows"] | Missing | None = Field(
         default=None,
-        description="Link voltage; follows: the pack's once precharge or a path is closed, else 0 (at start)",
+        description="Link voltage; follows: the pack's once precharge or a path is closed, else 0 (at start); with "
+        "separate ports it is that of the discharge port",
     )
     conversions: Literal["running", "stopped"] | None = Field(
         default=None, description="Whether the cell monitor converts"
     )
-    feedback: Literal["follows", "all_open", "all_closed", "unknown"] | None = Field(
-        default=None, description="Feedback of the outputs; follows: the commands one cycle later"
+    feedback: (
+        Literal["follows", "all_open", "all_closed", "unknown", "charge_closed", "charge_open", "discharge_closed",
+                "discharge_open"] | None
+    ) = Field(
+        default=None,
+        description="Feedback of the outputs; follows: the commands one cycle later; charge_closed and its like: that "
+        "one contact reads so whatever it is told, the others follow",
     )
     interlock: OpenClosed | None = Field(default=None, description="The interlock loop")
     arming: OnOff | None = Field(default=None, description="The arming input")
@@ -108,6 +114,9 @@ class Set(StrictModel):
         default=None, description="Whether the cell monitor reads back the limits it was given"
     )
     short_circuit: OnOff | None = Field(default=None, description="The cell monitor says it has cut a short circuit")
+    monitor_protection: OnOff | None = Field(
+        default=None, description="The cell monitor says its own protection has opened"
+    )
     open_wires: Annotated[int, Field(ge=0, le=128)] | None = Field(
         default=None, description="Sense wires the cell monitor has found open"
     )

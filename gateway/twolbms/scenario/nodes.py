@@ -16,11 +16,12 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple, Protocol
 
-from twolbms.build.columns import LimitImage, limit_image, limits_text
+from twolbms.build.columns import LimitImage, limit_image, limits_text, node_columns
 from twolbms.build.emulated_board import EMULATED
 from twolbms.build.emulator import BoardStopped, Emulator
 from twolbms.build.image import build_image, read_board
-from twolbms.build.micropython import find_runtime
+from twolbms.build.micropython import Runtime, find_runtime
+from twolbms.build.plain_source import firmware_source
 from twolbms.config.pack import GuardedPack
 from twolbms.files import data_path
 from twolbms.sim.plant_packets import FRAME, OUTPUT, PacketReader, Reading, frame_packet, parse_frame, parse_output
@@ -67,7 +68,7 @@ def firmware(name: str) -> ModuleType:
 
 def limits_object(image: LimitImage) -> SimpleNamespace:
     """The columns as the firmware reads them from its generated module."""
-    return SimpleNamespace(**image.columns, HASH_LOW=image.hash32 & 0xFFFF, HASH_HIGH=image.hash32 >> 16)
+    return SimpleNamespace(**node_columns(image))
 
 
 class _MemoryStream:
@@ -123,9 +124,10 @@ class MicroPythonNode:
         image = limit_image(pack)
         name = f"played_{pack.pack}"  # never a name of the firmware's own: a pack of that name may have other limits
         Path(self._folder.name, f"limits_{name}.py").write_text(limits_text(image), encoding="utf-8")
-        source = firmware_folder()
+        runtime = Runtime(program, "", 32) if program else find_runtime()
+        source = firmware_source(runtime)
         command = [
-            program or find_runtime().program,
+            runtime.program,
             "-X",
             f"heapsize={HEAP}",
             str(source / "main.py"),

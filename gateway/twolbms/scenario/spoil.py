@@ -77,8 +77,14 @@ _SHOWN_BY: dict[str, tuple[Callable[[SimpleNamespace], Any], str]] = {
     "": (lambda limits: True, ""),
     "common": (lambda limits: limits.COMMON, "its outputs switch charge and discharge apart"),
     "fets": (lambda limits: not limits.COMMON, "its outputs are common"),
+    "one_link": (lambda limits: not limits.COMMON and not limits.PORTS,
+                 "its charge path is common with discharge, or not on the link"),
+    "ports": (lambda limits: limits.PORTS, "its charge path is on the link"),
     "close_alone": (lambda limits: limits.CLOSE_ALONE, "it never closes by itself"),
     "heater": (lambda limits: limits.HEATER, "it has no heater"),
+    "heater_from_pack": (lambda limits: limits.HEATER and not limits.HEATER_FROM_LINK,
+                         "it has no heater on the pack's side of its outputs"),
+    "heater_from_link": (lambda limits: limits.HEATER_FROM_LINK, "it has no heater behind its outputs"),
 }
 
 

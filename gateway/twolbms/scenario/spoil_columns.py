@@ -36,12 +36,13 @@ _SCALARS: dict[str, tuple[str, int]] = {
     "HEATER_CELL_FLOOR_MV": ("heater", 1), "HEATER_MAX_ON_CYCLES": ("heater", 1), "HEATER_REST_CYCLES": ("heater", 1),
     "HEATER_CHECK_CYCLES": ("heater_watch", 1), "HEATER_RISE_DC": ("heater_watch", 1),
     "HEATER_STUCK_RISE_DC": ("heater_watch", 1), "HEATER_W": ("heater_budget", 1),
-    "HEATER_BUDGET_J": ("heater_budget", 30), "HEATER_MA": ("contactor_welded", 1),
+    "HEATER_BUDGET_J": ("heater_budget", 1), "HEATER_MA": ("contactor_welded", 1),
     "SLEEP_AFTER_CYCLES": ("sleep", 1), "WAKE_EVERY_CYCLES": ("sleep", 1), "BALANCE_BUDGET_CYCLES": ("balancing", 1),
     "BALANCE_START_MV": ("balancing", 1), "BALANCE_SPREAD_MV": ("balancing", 1), "BALANCE_HOTTEST_DC": ("balancing", 1),
 }
 _LINES = ("CHARGE_BY_TEMPERATURE", "DISCHARGE_BY_TEMPERATURE", "CHARGE_BY_CELL_VOLTAGE", "DISCHARGE_BY_CELL_VOLTAGE")
-_SWITCHES = {"COMMON": "cell_over_voltage", "CLOSE_ALONE": "closing", "HEATER": "heater", "BALANCING": "balancing"}
+_SWITCHES = {"COMMON": "cell_over_voltage", "CLOSE_ALONE": "closing", "HEATER": "heater", "HEATER_FROM_LINK": "heater",
+             "BALANCING": "balancing"}
 _COUNTED_ELSEWHERE = {
     "BALANCE_BUDGET_CYCLES": "one cycle in four hours of bleeding: tests/firmware/test_balance.py counts it",
 }
@@ -184,6 +185,10 @@ def _covers(limits: SimpleNamespace, twin: int, n: int, tier: str) -> bool:
 def _scalar(limits: SimpleNamespace, name: str, rule: str, step: int) -> Iterator[Spoil]:
     value = getattr(limits, name)
     part = name.partition("_")[0]
+    if name == "HEATER_BUDGET_J":
+        step = max(1, limits.HEATER_W // 10)  # the heat of one cycle: less cannot be seen
+    elif name == "HEATER_MA" and limits.HEATER_FROM_LINK:
+        rule = "heater_watch"  # open outputs carry none of it, and its own current is what it is for
     reason = None
     if part in ("HEATER", "BALANCE") and not getattr(limits, "HEATER" if part == "HEATER" else "BALANCING"):
         reason = f"the pack has no {'heater' if part == 'HEATER' else 'balancing'}"
@@ -199,7 +204,7 @@ def _scalar(limits: SimpleNamespace, name: str, rule: str, step: int) -> Iterato
 def _switch(limits: SimpleNamespace, name: str, rule: str) -> Spoil:
     value = getattr(limits, name)
     reason = "trip_blocks of every row say both already" if name == "COMMON" and value else None
-    if name == "HEATER" and not value:
+    if name in ("HEATER", "HEATER_FROM_LINK") and not limits.HEATER:
         reason = "without a heater its budget is 0 J: nothing is ever heated"
     return _spoil(limits, rule, f"{name.lower()} {value} -> {1 - value}", ((name, 1 - value),), reason)
 

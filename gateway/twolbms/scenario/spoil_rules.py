@@ -23,7 +23,7 @@ class Rewrite(NamedTuple):
     module: str
     old: str
     new: str
-    packs: str = ""  # "": all; "common" or "fets": packs with such outputs; "close_alone"; "heater"
+    packs: str = ""  # "": all; else a key of _SHOWN_BY in spoil.py: "common", "fets", "close_alone", "heater" ...
 
 
 class RuleMoved(Exception):
@@ -32,7 +32,7 @@ class RuleMoved(Exception):
 
 REQUESTS, CONTACTOR, ALLOWANCE = "node.requests", "node.contactor", "node.allowance"
 MEASURE, PROTECT, HEAT, BALANCE, CYCLE = "node.measure", "node.protect", "node.heat", "node.balance", "node.cycle"
-POWER, WELD, PANEL = "node.power", "node.weld", "node.panel"
+POWER, WELD, PANEL, FRAMES = "node.power", "node.weld", "node.panel", "node.frames"
 
 RULES: tuple[Rewrite, ...] = (
     # silence
@@ -78,12 +78,9 @@ RULES: tuple[Rewrite, ...] = (
     Rewrite("pair", "a repeated frame counts again", REQUESTS,
             "counter < 15 and counter != self._request_counter", "counter < 15"),
     Rewrite("pair", "request counter 15 counts", REQUESTS, "counter < 15 and counter !=", "counter !="),
-    Rewrite("damaged", "requests with a wrong CRC count", "generated.codec",
-            "if crc8(d, 0x81, node) != d[7]:", "if False:"),
-    Rewrite("damaged", "heartbeats with a wrong CRC count", "generated.codec",
-            "if crc8(d, 0x80, node) != d[7]:", "if False:"),
-    Rewrite("damaged", "the node number is not part of the CRC", "generated.codec",
-            "c = t[c ^ node]", "c = t[c ^ 0]"),
+    Rewrite("damaged", "frames with a wrong CRC count", FRAMES, "if check ^ 0xFF != d[7]:", "if False:"),
+    Rewrite("damaged", "the node number is not part of the CRC", FRAMES,
+            "check = crc[check ^ node]", "check = crc[check ^ 0]"),
     # closing
     Rewrite("closing", "boot ends a cycle late", CONTACTOR, "BOOT_CYCLES = 10", "BOOT_CYCLES = 11"),
     Rewrite("closing", "boot ends a cycle early", CONTACTOR, "BOOT_CYCLES = 10", "BOOT_CYCLES = 9"),
@@ -109,9 +106,11 @@ RULES: tuple[Rewrite, ...] = (
             "elif not self._differs(m):\n            self._close_paths(protect, BOTH)\n        elif self._cool",
             "elif True:\n            self._close_paths(protect, BOTH)\n        elif self._cool"),
     Rewrite("precharge", "closes under any precharge current", CONTACTOR,
-            "and abs(m.current_ma) <= limits.PRECHARGE_CURRENT_MA", "and True"),
+            " and self._calm(m)", ""),
     Rewrite("precharge", "closes under discharge through the precharge path", CONTACTOR,
-            "and abs(m.current_ma) <= limits", "and m.current_ma <= limits"),
+            "if self.paths else abs(m.current_ma))", "if self.paths else m.current_ma)"),
+    Rewrite("precharge", "the heater's own current keeps a cold bank open", CONTACTOR,
+            "PRECHARGE_CURRENT_MA + self.own_ma", "PRECHARGE_CURRENT_MA", "heater_from_pack"),
     Rewrite("precharge", "closes onto a link that is too high", CONTACTOR,
             "or abs(m.pack_mv - m.link_mv) >", "or m.pack_mv - m.link_mv >"),
     Rewrite("precharge", "a trip does not end precharge", CONTACTOR,
@@ -193,8 +192,8 @@ RULES: tuple[Rewrite, ...] = (
             "return ANSWER_ACCEPTED if self.sure[n] else ANSWER_UNKNOWN_READING", "return ANSWER_ACCEPTED"),
     Rewrite("doubtful", "flickering readings start the delay anew", PROTECT,
             "if n == IMPLAUSIBLE else 0", "if False else 0"),
-    Rewrite("doubtful", "the cells that are left speak for the missing one", "node.rows",
-            "sure if m.cells_known else DOUBTFUL", "sure"),
+    Rewrite("doubtful", "the cells that are left speak for the missing one", MEASURE,
+            "sure if cells[_BAD] == 0 else _DOUBTFUL", "sure"),
     Rewrite("doubtful", "an old conversion is as good as a new one", MEASURE,
             "self.fresh = self.stale <= FRESH_CYCLES", "self.fresh = True"),
     Rewrite("cold_boot", "a value beyond trip lets a path close until the delay has run", PROTECT,
@@ -210,14 +209,20 @@ RULES: tuple[Rewrite, ...] = (
     Rewrite("heater", "heats without end", HEAT,
             "elif self._time >= limits.HEATER_MAX_ON_CYCLES:", "elif False:", "heater"),
     Rewrite("heater", "heats again without rest", HEAT, "elif self._rest == 0 and ", "elif ", "heater"),
+    Rewrite("heater", "heats from a link that is down", HEAT, " or m.link_mv < m.pack_mv // 2", "", "heater_from_link"),
     Rewrite("heater_watch", "a heater that does not warm goes on", CYCLE,
             "idle or protect.state[HEATER_NO_RISE]", "idle", "heater"),
+    Rewrite("heater_watch", "the heater's own current is a discharge that nobody allowed", "node.rows",
+            "discharging - own if forbidden & 2", "discharging if forbidden & 2", "heater"),
+    Rewrite("heater_watch", "a heater behind the outputs is looked for with the outputs open", HEAT,
+            " and not limits.HEATER_FROM_LINK and not paths", " and not paths", "heater_from_link"),
     Rewrite("heater_watch", "nobody looks whether it warms", HEAT,
             "self.no_rise = 1 if rise < self.limits.HEATER_RISE_DC else 0", "pass", "heater"),
     Rewrite("heater_watch", "a pack that warms by itself is not seen", HEAT,
             "if measured_on or draws or self._warms_alone:", "if measured_on or draws:", "heater"),
     Rewrite("heater_watch", "the current of a stuck heater is not seen", HEAT,
-            "if measured_on or draws or self._warms_alone:", "if measured_on or self._warms_alone:", "heater"),
+            "if measured_on or draws or self._warms_alone:", "if measured_on or self._warms_alone:",
+            "heater_from_pack"),
     Rewrite("heater_stuck", "closed contacts of a switched-off heater are not seen", HEAT,
             "if measured_on or draws or self._warms_alone:", "if draws or self._warms_alone:", "heater"),
     Rewrite("heater_budget", "heat has no budget", HEAT, "or self._broke\n", "\n", "heater"),
@@ -241,6 +246,11 @@ RULES: tuple[Rewrite, ...] = (
     Rewrite("weld", "nothing is settled before it is judged", WELD, "SETTLE_CYCLES = 5", "SETTLE_CYCLES = 0"),
     Rewrite("weld", "a link that holds its voltage proves contacts open", WELD,
             "NOT_DETERMINABLE if self._time > limits.WELD_WAIT_CYCLES else PENDING", "OK"),
+    Rewrite("weld", "a falling link proves a charge port open", WELD,
+            "and (feedback_known or not limits.PORTS)", "", "ports"),
+    Rewrite("weld", "a heater behind the outputs may draw through open ones", WELD,
+            "own_ma = 0 if limits.HEATER_FROM_LINK else limits.HEATER_MA", "own_ma = limits.HEATER_MA",
+            "heater_from_link"),
     Rewrite("weld", "a proof of open contacts is forgotten", WELD, "elif self.result != OK:", "else:"),
     # service
     Rewrite("service", "service is entered while closed", CONTACTOR,
@@ -261,7 +271,17 @@ RULES: tuple[Rewrite, ...] = (
     Rewrite("discharge_follows", "discharge follows into an empty link", CONTACTOR,
             "if more & DISCHARGE and self._differs(m):", "if False:", "fets"),
     Rewrite("sleep", "a charger on the link is precharged against", CONTACTOR,
-            "if self._charger_waits(m, protect):", "if False:", "close_alone"),
+            "if self._charger_waits(m, protect) or", "if", "one_link"),
+    Rewrite("closing", "an empty bank precharges its loads before it may be charged", CONTACTOR,
+            " or self._only_charge(protect)", "", "fets"),
+    Rewrite("discharge_follows", "a charger's current keeps discharge from following", CONTACTOR,
+            "(-m.current_ma if self.paths else abs(m.current_ma))", "abs(m.current_ma)", "fets"),
+    Rewrite("discharge_follows", "a failed try takes the chargers off", CONTACTOR,
+            "if self.paths:\n            self.state = STATE_CLOSED  # the charge path",
+            "if False:\n            self.state = STATE_CLOSED  # the charge path", "fets"),
+    Rewrite("discharge_follows", "a path that follows has tries without end", CONTACTOR,
+            "if m.known and self._cool == 0:\n",
+            "if m.known and self._cool == 0:\n                self.tries = 0\n", "fets"),
     Rewrite("precharge", "the next try comes while the resistor is hot", CONTACTOR,
             "elif self._cool > 0:", "elif False:"),
     Rewrite("precharge", "there is only one try", CONTACTOR,

@@ -23,7 +23,8 @@ DIODE_V = 0.7
 class PackParameters:
     """A simulated pack. Cells and sensors count from 0; SoC 0 to 1, one for all or one a cell; heater power outside.
 
-    `path_ohm` is wiring, shunt, contacts; `heat_capacity_j_per_k` is of one cell, None = the chemistry's by capacity.
+    `heater_from_pack`: its current flows through the shunt, whatever is open. `path_ohm` is wiring, shunt, contacts;
+    `heat_capacity_j_per_k` is of one cell, None = the chemistry's by capacity.
     """
 
     cells: int
@@ -36,6 +37,7 @@ class PackParameters:
     ambient_c: float = 20.0
     initial_temp_c: float | None = None
     heater_w: float = 0.0
+    heater_from_pack: bool = True
     heat_capacity_j_per_k: float | None = None
     temperature_sensors: int = 2
     outputs: OutputKind = "common"
@@ -142,11 +144,13 @@ class PackPlant:
         return sum(cell.resistance_ohm for cell in self.cells) + self.parameters.path_ohm
 
     def carry(self, current_a: float, peak_a: float, bar_v: float, elapsed_s: float) -> None:
-        """Lets a mean current flow through all cells for a time, heats, balances, loses heat."""
+        """Lets a mean current flow through the paths for a time, heats, balances, loses heat."""
+        heater_w = self.parameters.heater_w if self.heater_on else 0.0
+        if heater_w and self.parameters.heater_from_pack:
+            current_a -= heater_w / self.voltage_v
         self.current_a, self.bar_v = current_a, bar_v
         self.peak_a = max(self.peak_a, abs(peak_a), abs(current_a))
         self._count(current_a, elapsed_s)
-        heater_w = self.parameters.heater_w if self.heater_on else 0.0
         self.heater_j += heater_w * elapsed_s
         each_w, decay = heater_w / len(self.cells), math.exp(-elapsed_s / self._tau_s)
         for index, cell in enumerate(self.cells):

@@ -79,6 +79,7 @@ class SensorFaults:
     monitor_age: int = 0
     open_wires: int = 0
     short_circuit: bool = False
+    monitor_protection: bool = False
     monitor_sound: bool = True
 
 
@@ -132,7 +133,7 @@ class Instruments:
             _shown(self._cells_mv, faults.cell_offset_mv, faults.cells_missing),
             _shown(self._sensors_dc, faults.sensor_offset_dc, faults.sensors_missing), second_ma, faults.supply_mv,
             faults.insulation_kohm, faults.humidity_percent, faults.monitor_age, faults.open_wires,
-            int(faults.short_circuit))
+            int(faults.short_circuit) | faults.monitor_protection << 1)
 
     def _flags(self, charger_present: bool) -> int:
         faults, stuck = self.faults, self.faults.feedback_stuck

@@ -106,6 +106,7 @@ def cycle(n, out, at):
     out[at + 16] = d.errors
     out[at + 17] = d.bleeding[0]
     out[at + 18] = d.missed_trips + 16 * d.recoveries + 256 * d.watchdog_trips + 4096 * d.config_losses
+    out[at + 18] += 32768 * d.open_wires
     out[at + 19] = d.die_dc
 run(cycle, len(steps), 20)
 """
@@ -166,7 +167,8 @@ LOST: Story = [
     *[((3, 0, 0, 0), "")] * 2]
 ENDS: dict[str, Story] = {what: [*[((3, 0, 0, 0), "")] * 4, *[((3, 0, 1, 0), what)] * 15, ((3, 0, 0, 0), "")]
                           for what in ("frozen", "por", "mask", "window")}
-STORIES: dict[str, Story] = {"long": LONG, "lost": LOST, **ENDS}
+WIRE_OFF: Story = [*[((3, 0, 0, 0), "")] * 4, *[((3, 0, 1, 0), "wire off")] * 30, *[((3, 0, 0, 0), "wire on")] * 8]
+STORIES: dict[str, Story] = {"long": LONG, "lost": LOST, "wire": WIRE_OFF, **ENDS}
 
 
 def happen(bench: Bench, what: str) -> None:
@@ -215,6 +217,8 @@ def happen(bench: Bench, what: str) -> None:
         chip.por = True
     elif what == "mask":
         chip.alarm_enable = 0xF800
+    elif what.startswith("wire"):
+        chip.wires.off = {4} if what == "wire off" else set()
     elif what == "window":
         chip.stuck[0x61] = b"\x03"
 
@@ -222,7 +226,8 @@ def happen(bench: Bench, what: str) -> None:
 def told(bench: Bench, first: bool) -> tuple[int, ...]:
     m, d = bench.m, bench.driver
     flags = d.fets | 8 * d.fets_known | 16 * d.config_ok | 32 * d.balance_refused
-    counts = d.missed_trips + 16 * d.recoveries + 256 * d.watchdog_trips + 4096 * d.config_losses
+    counts = (d.missed_trips + 16 * d.recoveries + 256 * d.watchdog_trips + 4096 * d.config_losses
+              + 32768 * d.open_wires)
     return (int(first), *m.cell_mv, m.temp_dc[1], m.pack_mv, m.link_mv, m.current_ma, d.hard_trip, flags, d.comms_age,
             d.errors, d.bleeding[0], counts, d.die_dc)
 
@@ -270,6 +275,12 @@ def test_the_long_story_is_one(crc: bool) -> None:
     assert column[0] == {0, 1} and len(column[13]) >= 4 and {4, 2, 3, 0} <= {flags & 7 for flags in column[14]}
     assert {flags & 16 for flags in column[14]} == {0, 16} and 32 in {flags & 32 for flags in column[14]}
     assert max(column[15]) >= 2 and 1 in {counts & 15 for counts in column[18]}
+
+
+def test_the_story_of_the_wire_is_one() -> None:
+    """A wire comes off, is found, and is found sound again."""
+    wires = [line[18] >> 15 for line in play(Bench(), WIRE_OFF)]
+    assert wires[0] == wires[-1] == 0 and 1 in wires
 
 
 TWICE = """

@@ -144,7 +144,7 @@ def test_a_cycle_gets_a_bounded_number_of_frames(bench: Any) -> None:
             bench.idle()
     bench.idle()
     got = [bench.cycle() for _ in range(count)]
-    assert max(map(len, got)) == bench.can.MOST_IN == (32 if isinstance(bench, SlcanBench) else 16)
+    assert max(map(len, got)) == bench.can.MOST_IN == 16
     assert sum(map(len, got)) == count or bench.can.overruns > 0
 
 

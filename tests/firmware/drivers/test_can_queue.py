@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import NamedTuple
 
 import pytest
+from drivers import can_fresh
 from drivers.can_fresh import FreshQueue
 from drivers.can_inbox import Inbox
-from drivers.can_queue import SendQueue
+from drivers.can_queue import LATEST, SendQueue
 from hypothesis import given
 from hypothesis import strategies as st
+from node import frames
 
 MOST = 5
 
@@ -95,6 +98,36 @@ def test_a_plain_queue_keeps_the_order() -> None:
         queue.put(can_id, bytes([number] * 8), latest)
     assert list(queue.ids[:3]) == [9, 5, 9] and [queue.data[8 * i] for i in range(3)] == [3, 2, 4]
     assert (queue.count, queue.dropped, queue.stale) == (3, 1, 1)
+
+
+BATCHES = st.lists(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=4, unique_by=lambda each: each[0]),
+                   max_size=6)
+
+
+@given(BATCHES)
+def test_many_at_once_are_taken_as_one_by_one(batches: list[list[tuple[int, bool]]]) -> None:
+    """Either queue holds and counts the same whether a cycle's frames come in one call or each in its own."""
+    plain, fresh = (SendQueue(MOST), SendQueue(MOST)), (FreshQueue(MOST), FreshQueue(MOST))
+    number = 0
+    for batch in batches:
+        ids = array("i", [can_id | (LATEST if latest else 0) for can_id, latest in batch])
+        data = bytearray(b"".join(bytes([number + n] * 8) for n in range(len(batch))))
+        for queue in (plain[0], fresh[0]):
+            queue.put_all(ids, data, len(batch))
+        for n, (can_id, latest) in enumerate(batch):
+            for queue in (plain[1], fresh[1]):
+                queue.put(can_id, data[8 * n:8 * n + 8], latest)
+        number += len(batch)
+    assert content(fresh[0]) == content(fresh[1])
+    count = plain[0].count
+    assert plain[0].ids[:count] == plain[1].ids[:count] and plain[0].data[:8 * count] == plain[1].data[:8 * count]
+    for together, alone in (plain, fresh):
+        assert (together.count, together.dropped, together.stale) == (alone.count, alone.dropped, alone.stale)
+
+
+def test_the_mark_is_that_of_the_frames() -> None:
+    """A queue and what makes the frames mean the same bit, which no id has."""
+    assert LATEST == can_fresh.LATEST == frames.LATEST == 1 << 29
 
 
 @pytest.mark.parametrize("start", range(4))

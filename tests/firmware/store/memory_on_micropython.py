@@ -102,6 +102,7 @@ def cycle(memory, part, chance, values, known, m, n):
 
 def run(backup):
     memory = LockedMemory(limits, "", backup)
+    memory.locked = False  # a new name takes room: not under the lock
     memory.start(1)
     config = memory.config
     config.number = 1

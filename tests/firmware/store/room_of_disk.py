@@ -1,11 +1,10 @@
-"""Two versions of the largest size beside everything else a node keeps, on a disk as the NUCLEO has it: MicroPython."""
+"""Everything a node keeps in files beside its two versions, on a disk as the NUCLEO has it, written again and again."""
 
 import sys
 
 import power_cut_device as device
 
 device.BLOCKS = int(sys.argv[1])
-largest = int(sys.argv[2])
 flash = device.CutFlash()
 device.vfs.VfsLfs2.mkfs(flash)
 device.mount(flash)
@@ -21,12 +20,6 @@ def write(name, size):
 for name in ("config.0", "config.1", "faults.0", "faults.1", "last_error.txt"):
     write(name, 1500)
 for turn in range(6):
-    slot = ("slot_a.2lb", "slot_b.2lb")[turn & 1]
-    try:  # noqa: SIM105 - there is no contextlib on the node
-        device.os.remove(device.FOLDER + slot)
-    except OSError:
-        pass
-    write(slot, largest)
     write(f"record_{turn & 1}", 39)
     write("faults.new", 1500)
     device.os.rename(device.FOLDER + "faults.new", device.FOLDER + f"faults.{turn & 1}")

@@ -58,7 +58,7 @@ def test_what_is_missing_is_known_from_the_head_on(path: str) -> None:
 @pytest.mark.parametrize(("data", "why"), [
     (version("two", board="another").data(), NOT_FOR_THIS_NODE),
     (b"PK\3\4" + version("two").data()[4:], NOT_FOR_THIS_NODE),
-    (version("two").data()[:4] + b"\2" + version("two").data()[5:], NOT_FOR_THIS_NODE),
+    (version("two").data()[:4] + b"\1" + version("two").data()[5:], NOT_FOR_THIS_NODE),
     (version("two", "'" + "x" * MOST + "'").data(), TOO_LARGE)])
 def test_what_is_not_for_this_node_is_refused_with_its_head(path: str, data: bytes, why: int) -> None:
     """Another board, another kind of file, another format, too large: nothing after the head is wanted."""

@@ -46,13 +46,13 @@ main(Careless())
 
 @pytest.mark.need("micropython32")
 def test_one_whole_version_after_every_cut() -> None:
-    """200 cuts, spread over configuration and faults: each boot finds one whole version and can write the next."""
+    """200 cuts over configuration, faults and updates: each boot finds one whole version and can write the next."""
     results = run_stories(CUTS)
     print(table(results))
     assert set(results) == {story.name for story in STORIES} and sum(r["cuts"] for r in results.values()) == CUTS
     for name, counts in results.items():
         assert sound(counts), (name, counts)
-        assert counts["old"] and counts["new"] and counts["versions"] == 8 and counts["operations"] > 30, name
+        assert counts["old"] and counts["new"] and counts["versions"] >= 7 and counts["operations"] > 20, name
 
 
 @pytest.mark.need("micropython32")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,7 +56,8 @@ def test_get_tells_the_bounds(memory: Memory) -> None:
 
 
 @pytest.mark.parametrize("order", [
-    {"do": "set", "key": "number", "value": 9}, {"do": "save"}, {"do": "new_contactor"}])
+    {"do": "set", "key": "number", "value": 9}, {"do": "save"}, {"do": "new_contactor"},
+    {"do": "set", "key": "commissioned", "value": "1234ABCD"}])
 def test_without_arming_nothing_is_written(order: dict[str, Any], memory: Memory) -> None:
     """Each order that writes is refused while the arming input is not held, and says so."""
     before = memory.config_record.sequence, memory.fault_record.sequence
@@ -69,6 +71,12 @@ def test_without_arming_nothing_is_written(order: dict[str, Any], memory: Memory
     ("", "not_json"), ("{", "not_json"), ("[1]", "not_json"), ("7", "not_json"),
     ('{"a": "' + 2048 * "x" + '"}', "not_json"),
     ({}, "unknown"), ({"do": "reset"}, "unknown"), ({"do": ["get"]}, "unknown"),
+    ({"do": "readings"}, "no_bench"), ({"do": "output", "which": "charge"}, "no_bench"),
+    ({"do": "set", "key": "commissioned", "value": "1234"}, "out_of_range"),
+    ({"do": "set", "key": "commissioned", "value": "00000000"}, "out_of_range"),
+    ({"do": "set", "key": "commissioned", "value": "wxyzwxyz"}, "out_of_range"),
+    ({"do": "set", "key": "commissioned", "value": 1}, "out_of_range"),
+    ({"do": "set", "key": "commissioned"}, "out_of_range"),
     ({"do": "set"}, "unknown_key"), ({"do": "set", "key": "sound", "value": True}, "unknown_key"),
     ({"do": "set", "key": "hash_low", "value": 1}, "unknown_key"),
     ({"do": "set", "key": "number", "value": 0}, "out_of_range"),
@@ -133,3 +141,109 @@ def test_a_new_contactor(memory: Memory) -> None:
     memory.faults.keep(900000, 0, 0, 0, False)
     assert ask(Service(memory), {"do": "new_contactor"}) == {"ok": True}
     assert ask(Service(memory), {"do": "faults"})["wear_ppm"] == 0
+
+
+def commissioned(memory: Memory) -> Service:
+    """A node that was checked."""
+    service = Service(memory)
+    for key, value in (("number", 9), ("serial", "LFP-0009"), ("commissioned", "1234abcd")):
+        assert ask(service, {"do": "set", "key": key, "value": value})["ok"]
+    assert ask(service, {"do": "save"})["ok"]
+    return service
+
+
+def started_again(memory: Memory) -> Memory:
+    again = Memory(memory.limits, str(memory.config_record.path).removesuffix("config"))
+    again.start(1)
+    return again
+
+
+def test_a_node_is_told_that_it_was_checked(memory: Memory) -> None:
+    """The id of the record stands in its configuration, and counts from the next start on; before, it did not."""
+    assert memory.commissioned == 0
+    service = commissioned(memory)
+    assert ask(service, {"do": "read_back"})["commissioned"] == "1234abcd"
+    again = started_again(memory)
+    assert again.commissioned == 1 and not again.bad
+    assert ask(Service(again), {"do": "get"})["commissioned"] == "1234abcd"
+
+
+@pytest.mark.parametrize("order", [
+    {"do": "set", "key": "commissioned", "value": ""}, {"do": "set", "key": "serial", "value": "LFP-0010"}])
+def test_what_takes_the_mark_away(order: dict[str, Any], memory: Memory) -> None:
+    """Taking it back, or another serial: what was checked was not this node. Its number and calibration may change."""
+    service = commissioned(memory)
+    for kept in ({"key": "number", "value": 10}, {"key": "serial", "value": "LFP-0009"},
+                 {"key": "current_offset_ma", "value": 40}):
+        ask(service, {"do": "set", **kept})
+    ask(service, {"do": "save"})
+    assert started_again(memory).commissioned == 1
+    ask(service, order)
+    ask(service, {"do": "save"})
+    again = started_again(memory)
+    assert again.commissioned == 0 and not again.bad
+
+
+def test_a_new_contactor_is_to_be_checked(memory: Memory) -> None:
+    """What was replaced was not checked; settings that were not saved are not saved by that."""
+    service = commissioned(memory)
+    ask(service, {"do": "set", "key": "number", "value": 11})
+    assert ask(service, {"do": "new_contactor"}) == {"ok": True}
+    again = started_again(memory)
+    assert again.commissioned == 0 and again.config.number == 9 and not again.bad
+
+
+def test_other_limits_take_the_mark_away(memory: Memory) -> None:
+    """A node whose limits changed is checked again, also when its configuration is saved anew for them."""
+    commissioned(memory)
+    other = SimpleNamespace(**{name: getattr(memory.limits, name) for name in dir(memory.limits) if name[0] != "_"})
+    other.HASH_LOW ^= 1
+    again = Memory(other, str(memory.config_record.path).removesuffix("config"))
+    again.start(1)
+    assert again.bad and again.commissioned == 0
+    assert ask(Service(again), {"do": "save"})["ok"]
+    once_more = started_again(again)
+    assert not once_more.bad and once_more.commissioned == 0
+
+
+def test_a_damaged_configuration_is_not_commissioned(memory: Memory) -> None:
+    """The mark counts only with the whole record around it."""
+    commissioned(memory)
+    for copy in (0, 1):
+        path = Path(f"{memory.config_record.path}.{copy}")
+        data = bytearray(path.read_bytes())
+        data[20] ^= 1
+        path.write_bytes(data)
+    assert started_again(memory).commissioned == 0
+
+
+def test_the_bench_answers_lines(memory: Memory) -> None:
+    """It is made when it is first asked for; it refuses in its own words; its answers carry the draft's calibration."""
+    made: list[Any] = []
+
+    class Bench:
+        outputs = ("precharge", "light")
+        by_tap = False
+
+        def readings(self, config: Any) -> dict[str, Any]:
+            return {"current_ma": None if config is None else config.current_offset_ma}
+
+        def refusal(self, which: Any) -> Any:
+            return None if which in self.outputs else ("unknown_output", "outputs: precharge, light")
+
+        def attempt(self, which: str) -> dict[str, Any]:
+            return {"which": which}
+
+    def make() -> Bench:
+        made.append(Bench())
+        return made[-1]
+
+    service = Service(memory, make)
+    ask(service, {"do": "set", "key": "current_offset_ma", "value": 40})
+    assert made == []
+    assert ask(service, {"do": "readings"})["current_ma"] == 40
+    assert ask(service, {"do": "readings", "raw": True}, armed=False) == {
+        "ok": True, "current_ma": None, "by_tap": False, "outputs": ["precharge", "light"]}
+    assert ask(service, {"do": "output", "which": "precharge"}) == {"ok": True, "which": "precharge"}
+    assert ask(service, {"do": "output", "which": ["x"]})["why"] == "unknown_output"
+    assert len(made) == 1

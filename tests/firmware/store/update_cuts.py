@@ -1,7 +1,8 @@
 """Versions of the application come, fail, are rolled back and are kept, while the power goes; see power_cut_device.py.
 
-After the number of cuts comes the kind of flash: "pages", or "cached", which is MicroPython's own storage on an stm32:
-it keeps a page of 2 KB in memory and erases and rewrites it as a whole.
+After the number of cuts comes the kind of flash: "pages"; "raw", where the versions lie behind the file system in raw
+pages; or "cached", which is MicroPython's own storage on an stm32: it keeps a page of 2 KB in memory and erases and
+rewrites it as a whole.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ sys.path[:] = [path[:-3] + "boot" for path in sys.path if path.endswith("firmwar
 
 import slot_record  # noqa: E402 - after the path is set
 import slots  # noqa: E402
+from raw_slots import RawSlots  # noqa: E402
 from store.image import ImageWriter  # noqa: E402
 from version import _HEAD, FORMAT, HASH, HEAD, MAGIC  # noqa: E402
 
@@ -75,14 +77,35 @@ class CachedFlash(device.CutFlash):
         return self.SIZE if operation == 5 else 0
 
 
+class RawFlash(device.CutFlash):
+    """A littlefs below, as mkfs makes it, and two slots above."""
+
+    LITTLEFS, SLOT = 20, 6  # pages
+
+    def ioctl(self, operation, argument):
+        return self.LITTLEFS if operation == 4 else super().ioctl(operation, argument)
+
+
+def mount_both(flash):
+    device.vfs.mount(device.vfs.VfsLfs2(flash), device.FOLDER[:-1])
+    device.vfs.mount(RawSlots(flash, flash.memory, BLOCK, flash.LITTLEFS, flash.SLOT), slot_record.SLOTS[:-1])
+
+
+def unmount_both():
+    for folder in (device.FOLDER, slot_record.SLOTS):
+        try:  # noqa: SIM105 - no contextlib on MicroPython
+            device.vfs.umount(folder[:-1])
+        except OSError:
+            pass
+
+
 def made(name, version):
     """A version of some 3 KB; odd ones have other limits than even ones, so that arming is met too."""
     content = f"{name} {version} ".encode() * 300
-    listed = b"\x06app.py" + struct.pack("<I", len(content))
-    size = HEAD + len(listed) + len(content) + HASH
+    size = HEAD + len(content) + HASH
     limits = bytes([1 + version % 2, 0, 0, 0])
-    head = struct.pack(_HEAD, MAGIC, FORMAT, bytes(3), 0, 1, len(listed), limits, size, b"some_pack", Safe.BOARD, b"")
-    whole = head + listed + content
+    head = struct.pack(_HEAD, MAGIC, FORMAT, bytes(3), 0, b"", limits, size, b"some_pack", Safe.BOARD, b"")
+    whole = head + content
     return whole + hashlib.sha256(whole).digest()
 
 
@@ -147,4 +170,8 @@ class Update:
 
 if kind == "cached":
     device.CutFlash = CachedFlash
+if kind == "raw":
+    device.CutFlash = RawFlash
+    device.mount, device.unmount = mount_both, unmount_both
+    slot_record.SLOTS = "/raw/"
 device.main(Update())

@@ -106,3 +106,38 @@ def test_info_is_shown() -> None:
     assert (info["firmware"], info["cells"], info["reset_cause"]) == ("0.1.4", 8, "watchdog")
     assert (info["free_heap_bytes"], info["worst_cycle_s"]) == (40_000, pytest.approx(0.042))
     assert info["limit_hash"] == info["own_hash"] == f"{hash_of():08x}"
+
+
+def test_bus_slot_and_restarts_are_shown() -> None:
+    """Page 3: controller, versions and restarts in words; unknown before it came, and again after a boot."""
+    world = World()
+    world.run(1)
+    names = ("can_state", "bus_offs", "firmware_slot", "firmware_trial", "failed_updates", "restarts")
+    assert {world.snapshot()["info"][name] for name in names} == {None}
+    world.hear(world.voice.frame("NodeInfo", {
+        "InfoPage": 3, "CanState": 3, "TransmitErrors": 128, "BusOffs": 2, "FirmwareSlot": 1, "FirmwareTrial": 2,
+        "FailedUpdates": 1, "Restarts": 4}))
+    info = world.snapshot()["info"]
+    assert [info[name] for name in names] == ["passive", 2, "b", "waits_for_arming", 1, 4]
+    assert info["transmit_errors"] == 128
+    world.hear(world.voice.frame("NodeInfo", {"InfoPage": 3, "CanState": None, "FirmwareSlot": None,
+                                              "FirmwareTrial": None}))
+    assert world.snapshot()["info"]["firmware_slot"] is None
+
+
+def test_an_update_is_shown_while_it_is_told_and_judges_nothing() -> None:
+    """UpdateStatus stands in the snapshot for as long as it comes; it keeps no node alive."""
+    world = World()
+    world.run(1)
+    assert world.snapshot()["update"] is None
+    status = {"UpdateState": 2, "UpdateWindow": 12, "NextBlock": 300}
+    world.hear(world.voice.frame("UpdateStatus", status))
+    assert world.snapshot()["update"] == {"state": "receiving", "error": None, "next_block": 300}
+    world.voice.mute = {*world.voice.said, "NodeFaults", "NodeInfo", "CellVoltages", "CellTemperatures"}
+    for _ in range(6):
+        world.run(1)
+        world.hear(world.voice.frame("UpdateStatus", status | {"UpdateState": 7, "UpdateError": 5}))
+    assert world.snapshot()["update"]["error"] == "damaged" and world.allowed() == (0.0, 0.0)
+    assert world.snapshot()["state"] is None and world.snapshot()["last_state"] == "closed"
+    world.run(4)
+    assert world.snapshot()["update"] is None

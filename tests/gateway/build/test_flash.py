@@ -213,14 +213,14 @@ class BarePort(FolderPort):
     """A MicroPython without anything of ours."""
 
     def __init__(self, folder: Path) -> None:
-        self.littlefs = True
+        self.lacks = ""
         self.damage = ""
         super().__init__(BootFolder(folder, need("micropython32")), serves=False)
         for path in folder.iterdir():
             path.unlink()
 
     def run(self, code: str) -> str:
-        return str(self.littlefs) if "VfsLfs2" in code else super().run(code)
+        return str(self.lacks not in code) if self.lacks and "hasattr" in code else super().run(code)
 
     def put(self, path: str, data: bytes, progress: Any) -> None:
         super().put(path, data + b"#" if path == self.damage else data, progress)
@@ -243,11 +243,13 @@ def test_a_boot_file_that_reads_back_differently_is_found(tmp_path: Path) -> Non
     assert "main.py" not in port.written
 
 
-def test_a_runtime_without_littlefs_is_refused(tmp_path: Path) -> None:
-    """MicroPython's image for the NUCLEO-G474RE is one: a power cut would cost the node its files."""
+@pytest.mark.parametrize(("lacks", "words"), [("VfsLfs2", "littlefs2"), ("VfsRom", "ROMFS")])
+def test_a_runtime_without_its_file_systems_is_refused(tmp_path: Path, lacks: str, words: str) -> None:
+    """MicroPython's own image for the NUCLEO-G474RE has neither: a power cut would cost the node its files, and its
+    heap could not hold a version."""
     port = BarePort(tmp_path / "bare")
-    port.littlefs = False
-    with pytest.raises(FlashError, match=r"no littlefs2: see docs/flashing\.md"):
+    port.lacks = lacks
+    with pytest.raises(FlashError, match=rf"no {words}: see docs/flashing\.md"):
         install_boot(port, "nucleo_g474re", lambda _: None)
     assert port.written == []
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import sys
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -12,122 +9,12 @@ import can
 import pytest
 
 from firmware.boot_folder import version
+from firmware.node_on_bus import MOST, NODE, NodeOnBus, slot_record
 from twolbms.build import update_frames as frames
 from twolbms.build.flash_can import STALL_S, CanFlasher, Window, flash_over_can
 from twolbms.build.verdict import FlashError, Outcome
 from twolbms.contract import node_contract
-from twolbms.files import data_path
-from voices.node_voice import sealed
-
-sys.path[:0] = [p for p in (str(data_path("firmware", part)) for part in ("boot", "src")) if p not in sys.path]
-
-import slot_record  # noqa: E402 - after the path is set
-from store.image import ImageWriter  # noqa: E402
-from store.transfer import Transfer  # noqa: E402
-
-NODE = 5
-MOST = 60_000
-
-
-class NodeOnBus:
-    """The far end of a bus: the firmware's transfer in a node that cycles each 100 ms, and a clock that it drives."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, lost: float = 0.0, seed: int = 1) -> None:
-        monkeypatch.setattr(slot_record, "FOLDER", f"{folder}/")
-        record = slot_record.Record()
-        record.kept, record.limits = 0, b"\x07\0\0\0"
-        slot_record.save(record)
-        self.transfer = Transfer(slot_record, ImageWriter, b"bench", MOST)
-        self.now = 0.0
-        self.lost = lost
-        self.chance = random.Random(seed)
-        self.inbox: deque[can.Message] = deque()
-        self.outbox: deque[can.Message] = deque()
-        self.service = False
-        self.open = True
-        self.refuses: int | None = None
-        self.silent = False
-        self.slots = (0, 0, 0)
-        self.after_reset = (1, 0, 0)
-        self.reset_s: float | None = None
-        self.cycles = 0
-        self.blocks = 0
-        self.frames = 0
-        self._last_counter = 99
-        self._counter = 0
-
-    # python-can's side
-
-    def send(self, message: can.Message, timeout: float | None = None) -> None:
-        self.frames += 1
-        if self.chance.random() >= self.lost:
-            self.inbox.append(message)
-
-    def recv(self, timeout: float | None = None) -> can.Message | None:
-        end = self.now + (timeout or 0.0)
-        while not self.outbox:
-            if self.now >= end:
-                return None
-            self.now += 0.1
-            self.cycle()
-        return self.outbox.popleft()
-
-    def clock(self) -> float:
-        return self.now
-
-    # the node
-
-    def cycle(self) -> None:
-        self.cycles += 1
-        if self.silent:
-            return
-        for _ in range(16):  # what a node's inbox holds
-            if self.inbox:
-                self._take(self.inbox.popleft())
-        self.inbox.clear()
-        may = self.service and self.open
-        self.transfer.step(may, 1)
-        if self.transfer.status_due:
-            t = self.transfer
-            payload = bytes([t.state | t.error << 4, t.window]) + t.next_block.to_bytes(2, "little") \
-                + t.check_low.to_bytes(2, "little")
-            self._tell(frames.UPDATE_STATUS, payload)
-            t.told()
-        self.transfer.pump()
-        state = frames.STATE_SERVICE if self.service else 1
-        self._tell(frames.PACK_STATE, bytes([state | (0 if self.open else 1) << 4]))
-        if self.transfer.reset_due and self.reset_s is None:
-            self.reset_s = self.now
-        if self.reset_s is not None and self.now > self.reset_s + 70:
-            self.slots = self.after_reset
-        if self.cycles % 20 == 0:
-            slot, trial, failed = self.slots
-            self._tell(frames.NODE_INFO, (slot << 27 | trial << 29 | failed << 31).to_bytes(6, "little"), high=3)
-
-    def _tell(self, can_id: int, payload: bytes, high: int = 0, node: int = NODE) -> None:
-        self._counter = (self._counter + 1) % 15
-        data = frames.sealed(can_id | node, payload, self._counter, high)
-        self.outbox.append(can.Message(arbitration_id=can_id | node, is_extended_id=True, data=data))
-
-    def _take(self, message: can.Message) -> None:
-        can_id, d = message.arbitration_id, bytes(message.data)
-        assert can_id & 0xFF == NODE and frames.sound(can_id, d)
-        counter = d[6] & 15
-        if can_id == frames.NODE_REQUEST | NODE:
-            second = (counter - self._last_counter) % 15 == 1
-            self._last_counter = counter
-            answer = frames.ANSWER_SEND_TWICE if not second else self.refuses or frames.ANSWER_ACCEPTED
-            self.service = self.service or answer == frames.ANSWER_ACCEPTED
-            number = d[0] >> 4 | (d[1] & 15) << 4
-            self._tell(frames.NODE_ANSWER, bytes([d[0] & 15 | (number & 15) << 4, number >> 4 | answer << 4]))
-        elif can_id == frames.UPDATE_BEGIN | NODE:
-            high = d[6] >> 4
-            size = d[4] | d[5] << 8 | (high & 3) << 16
-            may = self.service and self.open
-            self.transfer.begin(high >> 2, size, d[0] | d[1] << 8, d[2] | d[3] << 8, counter, may)
-        elif can_id == frames.UPDATE_BLOCK | NODE:
-            self.blocks += 1
-            self.transfer.block(d[5] | (d[6] >> 4) << 8, d)
+from voices.node_voice import NodeVoice, sealed
 
 
 @pytest.fixture
@@ -244,14 +131,15 @@ def test_a_node_that_falls_silent(node: NodeOnBus) -> None:
 
 def test_other_nodes_and_damaged_frames_are_let_pass(node: NodeOnBus) -> None:
     """A neighbour's state, and a frame of ours with a wrong CRC, change nothing."""
-    original = node.cycle
+    original, neighbour = node.cycle, NodeVoice(0, NODE + 1)
 
     def noisy() -> None:
-        node._tell(frames.NODE_ANSWER, bytes([frames.REQUEST_SERVICE, 6 << 4]), node=NODE + 1)
-        node._tell(frames.UPDATE_STATUS, bytes([frames.FAILED | 5 << 4]), node=NODE + 1)
-        bad = bytearray(frames.sealed(frames.UPDATE_STATUS | NODE, bytes([frames.FAILED]), 3))
-        bad[7] ^= 1
-        node.outbox.append(can.Message(arbitration_id=frames.UPDATE_STATUS | NODE, is_extended_id=True, data=bad))
+        for message, signals in (("NodeAnswer", {"AnsweredRequest": 6, "Answer": 6}),
+                                 ("UpdateStatus", {"UpdateState": 7, "UpdateError": 5})):
+            frame = neighbour.frame(message, signals)
+            node.hear(frame.can_id, frame.data)
+        bad = bytearray(neighbour.frame("UpdateStatus", {"UpdateState": 7}).data)
+        node.hear(frames.frame_id("UpdateStatus") | NODE, bad)
         node.outbox.append(can.Message(arbitration_id=0x123, is_extended_id=False, data=bytes(8)))
         original()
 
@@ -278,29 +166,43 @@ def test_the_window() -> None:
 # What the frames have in common with the contract.
 
 
-def test_counter_and_crc_stand_where_every_message_has_them() -> None:
-    """As the voice of the tests seals a frame, bit by bit, with nothing of ours."""
-    payload = bytes(range(6))
-    assert frames.sealed(0x18FF8205, payload, 3, 9) == sealed(0x18FF8205, payload + b"\x90\0", 3)
+def test_a_service_request_says_nothing_else() -> None:
+    """Everything but request and number is not available; counter and CRC are right."""
+    sent = frames.UpdateSender(NODE).service(77)
+    assert sent.can_id == 0x08FF8100 | NODE and sealed(sent.can_id, sent.data, sent.data[6] & 15) == sent.data
+    read = node_contract().message("NodeRequest").decode_values(sent.data)
+    assert (read["Request"], read["RequestNumber"], read["Counter"]) == (6, 77, 0)
+    assert {read[name] for name in ("ChargeCurrentAsked", "DischargeCurrentAsked", "RequestLimit",
+                                    "BalancingAsked")} == {None}
 
 
-def test_a_service_request_reads_back() -> None:
-    """The contract's own reader agrees on what NodeRequest says."""
-    message = node_contract().message("NodeRequest")
-    can_id, data = frames.service_request(NODE, 77, 3)
-    assert can_id == message.frame_id | NODE
-    read = message.decode_values(data)
-    assert (read["Request"], read["RequestNumber"], read["Counter"]) == (node_contract_request("service"), 77, 3)
-    assert read["ChargeCurrentAsked"] is None and read["DischargeCurrentAsked"] is None
-    assert read["RequestLimit"] is None and read["BalancingAsked"] is None
+def test_begin_and_block_in_bytes() -> None:
+    """Where size, check and number stand, typed again; the number's upper bits are left out."""
+    sender = frames.UpdateSender(NODE)
+    begin = sender.operate("Abandon", 0x2ABCD, b"\x01\x02\x03\x04")
+    assert (begin.can_id, begin.data[:7]) == (0x18FF8205, bytes.fromhex("01020304 CDAB A0"))
+    assert sender.operate("Start", 1, bytes(4)).data[6] == 0x41
+    block = sender.block(0x5ABC, b"abc")
+    assert (block.can_id, block.data[:7]) == (0x1CFF8305, b"abc\0\0\xbc\xa0")
+    assert all(sealed(one.can_id, one.data, one.data[6] & 15) == one.data for one in (begin, block))
 
 
-def node_contract_request(word: str) -> int:
-    return next(number for number, text in node_contract().requests.items() if text == word)
+def test_only_sound_frames_of_a_node_are_read() -> None:
+    """A wrong CRC, a counter that is never sent, a short frame and a message to a node are nothing."""
+    voice = NodeVoice(0, NODE)
+    can_id, good = voice.frame("UpdateStatus", {"UpdateState": 2, "UpdateWindow": 12, "NextBlock": 300})[1::2]
+    heard = frames.read(can_id, good)
+    assert heard is not None and frames.read_status(heard[1]) == ("receiving", "nothing", 12, 300)
+    assert frames.read(can_id + 1, good) is None and frames.read(can_id, good[:7]) is None
+    assert frames.read(can_id, sealed(can_id, good, 15)) is None
+    assert frames.read(*frames.UpdateSender(NODE).service(1)[1::2]) is None
+    cells = voice.frame("CellVoltages", {"CellGroup": 0})
+    assert frames.read(cells.can_id, cells.data) is None
 
 
-@pytest.mark.parametrize(("name", "can_id"), [
-    ("PackState", frames.PACK_STATE), ("NodeInfo", frames.NODE_INFO), ("NodeAnswer", frames.NODE_ANSWER)])
-def test_the_ids_are_those_of_the_contract(name: str, can_id: int) -> None:
-    """One number for one message."""
-    assert node_contract().message(name).frame_id == can_id
+@pytest.mark.parametrize(("signal", "words", "quiet"), [
+    ("UpdateError", frames.ERRORS, {"nothing"}), ("Answer", frames.ANSWERS, {"accepted", "send_twice"})])
+def test_every_reason_has_words(signal: str, words: dict[str, str], quiet: set[str]) -> None:
+    """What the contract lets a node say is told in words; nothing is told that it cannot say."""
+    known = set(node_contract().choices("UpdateStatus" if signal == "UpdateError" else "NodeAnswer", signal).values())
+    assert set(words) <= known and (signal == "Answer" or set(words) == known - quiet)

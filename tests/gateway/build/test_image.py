@@ -11,7 +11,7 @@ import pytest
 from servers.need import need
 from twolbms.build.columns import LimitImage, limit_image
 from twolbms.build.generate import read_guarded
-from twolbms.build.heap import LEAST_FREE_BYTES, free_after_import
+from twolbms.build.heap import LEAST_FREE_BYTES, Free, free_heap
 from twolbms.build.image import (
     ARCHITECTURES,
     Board,
@@ -19,11 +19,13 @@ from twolbms.build.image import (
     Image,
     board_names,
     build_image,
+    import_order,
+    module_texts,
     needed_modules,
     read_board,
     read_image,
 )
-from twolbms.build.sizes import Size, largest_pack, measure, table
+from twolbms.build.sizes import Size, largest_pack, measure, modules_table, table
 from twolbms.files import data_path
 
 
@@ -52,8 +54,8 @@ def test_every_environment_has_its_board() -> None:
 def test_the_head_says_what_it_is(nucleo: Image, limits: LimitImage) -> None:
     """Magic, format, version, core, limits, size, pack and board at their places: the node reads the same bytes."""
     data = nucleo.data()
-    assert data[:5] == b"2LBM\x01" and tuple(data[5:8]) == nucleo.firmware and data[8] == 7
-    assert data[9] == len(nucleo.files)
+    assert data[:5] == b"2LBM\x02" and tuple(data[5:8]) == nucleo.firmware and data[8] == 7
+    assert data[64:67] == b"\xd2\xcd\x31"  # ROMFS
     assert struct.unpack_from("<I", data, 12)[0] == limits.hash32
     assert struct.unpack_from("<I", data, 16)[0] == len(data)
     assert data[20:44].rstrip(b"\0") == b"lfp_8s_320ah" and data[44:60].rstrip(b"\0") == b"nucleo_g474re"
@@ -83,7 +85,7 @@ def test_only_one_pack_and_no_tool_travels(nucleo: Image) -> None:
     """One pack's limits; nothing of the boot that the node has already; no source text."""
     names = [name for name, _ in nucleo.files]
     assert [name for name in names if "limits_" in name] == ["generated/limits_lfp_8s_320ah.mpy"]
-    assert {"app.mpy", "main.mpy", "built.mpy", "node/cycle.mpy", "generated/codec.mpy"} <= set(names)
+    assert {"app.mpy", "running/loop.mpy", "built.mpy", "node/cycle.mpy", "generated/codec.mpy"} <= set(names)
     assert not {"safe.mpy", "disk.mpy", "boot.mpy", "slots.mpy"} & set(names)
     assert names == sorted(names) and all(name.endswith(".mpy") for name in names)
 
@@ -111,6 +113,16 @@ def test_what_is_imported_is_followed(tmp_path: Path) -> None:
     found = needed_modules([own, shared], {})
     assert set(found) == {"app", "main", "rooms", "rooms.one", "driver", "deep.er"}
     assert "own" in found["driver"]
+
+
+def test_a_driver_of_another_pack_stays_at_home(tmp_path: Path, nucleo: Image) -> None:
+    """Under `if limits.NAME` only the pack's branch is followed; without the pack's columns both are."""
+    text = "import three\ndef f(limits):\n    if limits.COMMON:\n        import one\n    else:\n        import two\n"
+    folder = write(tmp_path, {"app": text, "one": "", "two": "", "three": ""})
+    assert set(needed_modules([folder], {}, {"COMMON": 1})) == {"app", "one", "three"}
+    assert set(needed_modules([folder], {}, {"COMMON": 0})) == {"app", "two", "three"}
+    assert set(needed_modules([folder], {})) == {"app", "one", "two", "three"}
+    assert "drivers.bq76952" in nucleo.modules and "drivers.ltc681x" not in nucleo.modules  # FETs, eight cells
 
 
 def test_an_app_of_the_boards_own_is_the_entry(tmp_path: Path) -> None:
@@ -143,32 +155,54 @@ def test_machine_code_needs_its_core(tmp_path: Path, limits: LimitImage) -> None
     text = "import micropython\n@micropython.viper\ndef f(x: int) -> int:\n    return x + 1\n"
     app = write(tmp_path, {"app": text})
     board = build_image(read_board("nucleo_g474re"), limits, sources=[app])
-    portable = build_image(read_board("nucleo_g474re"), limits, portable=True, sources=[app])
+    portable = build_image(read_board("nucleo_g474re"), limits, "", sources=[app])
     assert dict(board.files)["app.mpy"] != dict(portable.files)["app.mpy"]
     assert (board.architecture, portable.architecture) == (7, 0)
 
 
 @pytest.mark.parametrize("name", ["nucleo_g474re", "pico_mcp2515", "qemu"])
 def test_the_largest_pack_fits_every_board(name: str) -> None:
-    """Within the slot, with 20 KiB of 96 free after its imports, started through the boot files."""
+    """Within the slot, with 20 KiB of its heap free when its node is made, started through the boot files."""
     need("micropython32")
     size = measure(read_board(name), largest_pack())
     print(table([size]))
-    assert LEAST_FREE_BYTES == 20480 and size.heap_free is not None
+    assert LEAST_FREE_BYTES == 20480 and size.heap is not None
+    assert size.heap.made if name != "qemu" else size.emulated is None or size.emulated.made
     assert size.fits
 
 
 def test_too_large_is_said(nucleo: Image) -> None:
     """A byte too many, or too little heap; what the board's own core says goes before the unix port."""
-    assert Size(nucleo, 100, 100, 20480, None).fits and Size(nucleo, 100, 100, None, None).fits
-    assert Size(nucleo, 100, 100, 20479, 20480).fits
-    assert not Size(nucleo, 101, 100, 20480, 20480).fits
-    assert not Size(nucleo, 100, 100, 20479, None).fits and not Size(nucleo, 100, 100, 20480, 20479).fits
+    enough, little = Free(30000, 20480), Free(30000, 20479)
+    for heap, emulated, fits in ((enough, None, True), (little, None, False), (little, enough, True),
+                                 (enough, little, False), (None, None, True), (Free(20479, None), None, False)):
+        assert Size(nucleo, 100, 100, 98304, heap, emulated).fits == fits
+        assert not Size(nucleo, 101, 100, 98304, heap, emulated).fits
 
 
 def test_a_heap_that_is_too_small_is_an_error(limits: LimitImage) -> None:
     """What the runtime said comes along."""
     runtime = need("micropython32")
-    board = Board("nucleo_g474re", "armv7emsp", 57344, 40_000)
+    board = Board("nucleo_g474re", "armv7emsp", 57344, 40_000, False)
     with pytest.raises(BuildError, match="MemoryError"):
-        free_after_import(build_image(board, limits, portable=True), board.heap_bytes, runtime)
+        free_heap(build_image(board, limits, ""), board, runtime)
+
+
+def test_a_module_comes_after_what_it_imports() -> None:
+    """So that each is weighed by itself; one that imports another back does not matter."""
+    order = import_order({"a": "import b.c, os\n", "b": "", "b.c": "def f():\n    import a\n    import d\n", "d": ""})
+    assert sorted(order) == ["a", "b", "b.c", "d"]
+    assert order.index("b") < order.index("b.c") < order.index("a") and order.index("d") < order.index("b.c")
+
+
+def test_where_flash_and_heap_go(limits: LimitImage) -> None:
+    """Every module of the version has its row: bytes of flash as in the file, bytes of heap, and the sum at the end."""
+    need("micropython32")
+    board = read_board("qemu")
+    rows = [line.split() for line in modules_table(board, limits).splitlines()[1:]]
+    image = build_image(board, limits)
+    assert {row[0] for row in rows} == {*module_texts(board, limits), "all"}
+    assert {row[0]: int(row[1]) for row in rows[:-1]} == {
+        name: len(content) for name, (_, content) in zip(image.modules, image.files, strict=True)}
+    assert rows[-1] == ["all", str(sum(int(row[1]) for row in rows[:-1])), str(sum(int(row[2]) for row in rows[:-1]))]
+    assert 20_000 < int(rows[-1][2]) < int(rows[-1][1])  # run in place: less than is read

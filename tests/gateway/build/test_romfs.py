@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from twolbms.build.romfs import romfs_image
+import pytest
+
+from twolbms.build.romfs import romfs_files, romfs_image
 
 
 def test_a_small_image() -> None:
@@ -23,3 +25,13 @@ def test_long_lengths() -> None:
 def test_nothing_in_it() -> None:
     """An empty image is one too."""
     assert romfs_image([]) == b"\xd2\xcd\x31\x00"
+
+
+def test_what_was_packed_is_read() -> None:
+    """Folders, empty and long files come back, sorted; anything else is refused."""
+    files = [("a", b""), ("b/c/d.mpy", bytes(range(256)) * 80), ("b/e", b"x"), ("z.mpy", b"end")]
+    image = romfs_image(files)
+    assert romfs_files(image) == files
+    for other in (b"", b"PK" + image, image[:-4], image[:3]):
+        with pytest.raises(ValueError, match="ROMFS"):
+            romfs_files(other)

@@ -38,6 +38,25 @@ def test_user_limits_of_the_eight_cell_bank() -> None:
     assert (limits["discharge_under_temperature"].trip, limits["discharge_over_temperature"].trip) == (-30.0, 65.0)
 
 
+def pool_bank() -> dict:
+    return yaml.safe_load((PACKS / "lfp_16s_280ah.yaml").read_text())
+
+
+def test_the_shunt_of_separate_ports_leaves_room_for_what_it_does_not_see() -> None:
+    """Net current at break_max beside all that the chargers give stays within the 350 A that a contactor breaks."""
+    pack = GuardedPack.model_validate(pool_bank())
+    unseen = pack.limits["charge_over_current"].limit
+    assert pack.outputs == "separate_ports" and unseen is not None
+    assert pack.contactor.break_max_a + unseen <= pack.contactor.life[-1].at_a == 350
+
+
+def test_a_port_s_fuse_above_its_cable_is_refused() -> None:
+    """250 A before one run of 1/0 AWG, 230 A in NEC 310.17 at 75 degC."""
+    data = pool_bank()
+    part(data, "fuse").update(charge_a=250, discharge_a=250)
+    assert "250 A fuse is above the cable's 230 A" in refused(data)
+
+
 def test_a_fuse_above_the_cable_is_refused() -> None:
     """With a single run of 2 AWG the 250 A fuse does not protect the cable."""
     data = bank()

@@ -140,3 +140,31 @@ def test_heater_that_does_not_obey_is_red() -> None:
     """A heater measured other than commanded is named."""
     lines = draw(site(house=house(heater={"measured": "off", "commanded": "on"})))
     assert "(told on)" in styled(lines, BAD)
+
+
+@pytest.mark.parametrize(("state", "words"), [
+    ("asleep", "a charger, the key or its timer wakes it"), ("cooling", "the precharge resistor cools"),
+    ("service", "nothing closes")])
+def test_what_a_node_does_is_said_in_words(state: str, words: str) -> None:
+    """A state whose name alone says little is explained; a closed pack needs no words."""
+    text = plain(draw(site(house=house(state=state, paths={"charge": "open", "discharge": "open"}))))
+    assert state.upper() in text and words in text
+    assert words not in plain(draw(site(house=house())))
+
+
+def test_a_node_that_sleeps_is_not_called_silent() -> None:
+    """It has said that it goes to sleep; who fell silent in any other state is silent."""
+    sleeping = plain(draw(site(house=silent(house(), 900.0) | {"last_state": "asleep"})))
+    assert "ASLEEP" in sleeping and "NODE SILENT" not in sleeping and "its timer wakes it" in sleeping
+    closed = plain(draw(site(house=silent(house(), 900.0) | {"last_state": "closed"})))
+    assert "NODE SILENT" in closed and "ASLEEP" not in closed
+
+
+def test_trial_and_update_are_told() -> None:
+    """A version on trial, one that waits, and how far an update over CAN has come."""
+    assert "firmware is on trial" in plain(draw(site(house=house(info={"firmware_trial": "on_trial"}))))
+    running = {"state": "receiving", "error": None, "next_block": 4711}
+    assert "update receiving, block 4711" in plain(draw(site(house=house(update=running))))
+    stopped = running | {"state": "failed", "error": "not_for_this_node"}
+    assert "update stopped: not for this node" in plain(draw(site(house=house(update=stopped))))
+    assert "update" not in plain(draw(site(house=house(update=None))))

@@ -11,6 +11,7 @@ from twolbms.build.columns import limit_image
 from twolbms.cli.program import run
 from twolbms.config.site_packs import load_guarded_pack
 from twolbms.files import data_path
+from twolbms.scenario.bench import Bench, node_database
 from twolbms.scenario.model import Scenario
 from twolbms.scenario.nodes import CPythonNode, MicroPythonNode, NodeDied, limits_object
 from twolbms.scenario.play import play, play_file
@@ -92,13 +93,30 @@ def test_a_node_that_raises_is_dead_not_a_traceback() -> None:
     assert played.difference is not None and "dead: AttributeError" in str(played.difference)
 
 
+@pytest.mark.parametrize(("feedback", "told"), [
+    ("follows", 3), ("charge_open", 2), ("discharge_open", 1), ("all_open", 0), ("all_closed", 15)])
+def test_one_contact_can_contradict_while_the_other_follows(feedback: str, told: int) -> None:
+    """With both paths commanded each contact reads what the bench says of it (bits: charge 1, discharge 2)."""
+    bench = Bench(load_guarded_pack(data_path("packs", "lfp_16s_280ah.yaml")), node_database(), 1)
+    bench.outputs, bench.feedback = 3, feedback
+    assert bench.reading(0).flags & 15 == told
+    bench.outputs, bench.feedback = 0, "charge_closed"
+    assert bench.reading(100).flags & 15 == 1
+
+
+def test_a_charge_port_of_its_own_does_not_lift_the_link() -> None:
+    """With separate ports the link is the discharge port's; with FETs either path lifts it."""
+    for name, lifted in (("lfp_16s_280ah", 0), ("lfp_8s_320ah", 8 * 3300)):
+        bench = Bench(load_guarded_pack(data_path("packs", f"{name}.yaml")), node_database(), 1)
+        bench.outputs = 1
+        assert bench.reading(0).link_mv == lifted
+
+
 def test_a_runtime_that_ends_is_a_dead_node() -> None:
     """A MicroPython that stops in the middle is told with its last words, and closing it again is no error."""
     pack = load_guarded_pack(data_path("packs", "lfp_8s_320ah.yaml"))
     node = MicroPythonNode(pack, 1, program="/bin/false")
     with pytest.raises(NodeDied):
-        from twolbms.scenario.bench import Bench, node_database
-
         node.cycle([], Bench(pack, node_database(), 1).reading(0))
     node.close()
 

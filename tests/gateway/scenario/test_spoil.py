@@ -35,7 +35,10 @@ def all_of(pack: str) -> list[Spoil]:
     return list(column_spoils(limits_object(limit_image(load_guarded_pack(data_path("packs", f"{pack}.yaml"))))))
 
 
-@pytest.mark.parametrize("pack", ["lfp_8s_320ah", "leaf_2013_14s"])
+PACKS = ("lfp_8s_320ah", "lfp_16s_280ah", "leaf_2013_14s")
+
+
+@pytest.mark.parametrize("pack", PACKS)
 def test_every_number_is_tried_or_has_a_reason(pack: str) -> None:
     """Six numbers of each row, up and down, are each spoiled or listed with why that means nothing."""
     told = all_of(pack)
@@ -48,7 +51,7 @@ def test_every_number_is_tried_or_has_a_reason(pack: str) -> None:
 
 def test_every_trip_clear_and_delay_that_is_there_is_spoiled() -> None:
     """The reasons never excuse a trip, a delay or a hold of a row that trips."""
-    excused = [s for pack in ("lfp_8s_320ah", "leaf_2013_14s") for s in all_of(pack) if s.reason]
+    excused = [s for pack in PACKS for s in all_of(pack) if s.reason]
     for s in excused:
         if s.what.split()[1] in ("trip", "delay", "hold") and "->" in s.what:
             assert s.reason is not None and any(
@@ -69,7 +72,7 @@ def test_a_rewrite_is_in_force_and_then_gone() -> None:
         assert contactor.GRACE_CYCLES == 7
     assert contactor.GRACE_CYCLES == 50
     bad = bytes(8)
-    crc = Rewrite("damaged", "", "generated.codec", "if crc8(d, 0x81, node) != d[7]:", "if False:")
+    crc = Rewrite("damaged", "", "node.frames", "if check ^ 0xFF != d[7]:", "if False:")
     with rewritten(crc):
         assert codec.read_node_request(bad, 1, [0] * 6)
     assert not codec.read_node_request(bad, 1, [0] * 6)

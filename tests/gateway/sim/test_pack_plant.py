@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def test_heater_warms_the_house_bank() -> None:
 
 def test_heat_is_conserved() -> None:
     """Heater energy is in the cells or has gone to the room."""
-    plant = PackPlant(HOUSE)
+    plant = PackPlant(replace(HOUSE, heater_from_pack=False))
     plant.outputs = Outputs(heater=True)
     lost_j = 0.0
     for _ in range(3600):
@@ -41,6 +42,17 @@ def test_heat_is_conserved() -> None:
     stored_j = sum(5775 * (cell.temp_c + 5) for cell in plant.cells)
     assert plant.heater_j == 300 * 3600
     assert stored_j + lost_j == pytest.approx(plant.heater_j, rel=1e-6)
+
+
+def test_a_heater_on_the_pack_empties_it_through_the_shunt() -> None:
+    """With everything open 300 W flow through the shunt all the same, and no cell keeps its charge."""
+    plant = PackPlant(HOUSE)
+    plant.outputs = Outputs(heater=True)
+    before = plant.cells[0].soc
+    carry(plant, 0.0, 3600)
+    assert plant.current_a * plant.voltage_v == pytest.approx(-300, rel=0.01)
+    gone = before - plant.cells[0].soc
+    assert gone == pytest.approx(plant.charge_out_as / 3600 / 320, rel=1e-6) and gone > 0.03
 
 
 def test_heater_needs_its_output() -> None:

@@ -11,7 +11,19 @@ from twolbms.outlets.view.aged import Snapshot
 from twolbms.outlets.view.bars import Scale, cell_bar, level, scale_of, tier_style
 from twolbms.outlets.view.layout import columns, flow, rule
 from twolbms.outlets.view.palette import BAD, FRAME, KNOWN, NO_DATA, PERMITTED, STRONG, WARN, Glyphs
-from twolbms.outlets.words import UNKNOWN, allowed, amount, percent, refusal_words, rule_words, snake, span, threshold
+from twolbms.outlets.words import (
+    DOINGS,
+    TRIALS,
+    UNKNOWN,
+    allowed,
+    amount,
+    percent,
+    refusal_words,
+    rule_words,
+    snake,
+    span,
+    threshold,
+)
 
 CELLS_STALE_AFTER_S = 3.0
 """CellVoltages come once a second: three periods."""
@@ -28,7 +40,7 @@ def pack_lines(name: str, pack: Snapshot, width: int, cell_columns: int, glyphs:
     cells = _cell_rows(pack, width, cell_columns, glyphs) if cell_columns else _cell_strip(pack, width, glyphs)
     return [_title(name, pack, width, glyphs), *flow(_values(pack, glyphs), width), *cells,
             *flow([*_temperatures(pack, glyphs), *_outputs(pack)], width), *flow(_allowance(pack), width),
-            *flow(_faults(pack, glyphs), width)]
+            *flow([*_doing(pack), *_faults(pack, glyphs)], width)]
 
 
 def short_pack_lines(name: str, pack: Snapshot, width: int, glyphs: Glyphs) -> list[Text]:
@@ -48,10 +60,28 @@ def _title(name: str, pack: Snapshot, width: int, glyphs: Glyphs) -> Text:
 
 def _state(pack: Snapshot) -> Text:
     if silent(pack):
-        return Text("UNKNOWN", NO_DATA) if pack.get("gateway_gone") else Text("NODE SILENT", BAD)
+        if pack.get("gateway_gone"):
+            return Text("UNKNOWN", NO_DATA)
+        return Text("ASLEEP", STRONG) if _sleeps(pack) else Text("NODE SILENT", BAD)
     state = snake(pack.get("state") or UNKNOWN)
     style = {"closed": PERMITTED if _may_flow(pack) else KNOWN, "latched": BAD, UNKNOWN: NO_DATA}.get(state, STRONG)
     return Text(state.replace("_", " ").upper(), style)
+
+
+def _sleeps(pack: Snapshot) -> bool:
+    """A node that sleeps has said so and is silent from then on."""
+    return snake(pack.get("state") or pack.get("last_state") or "") == "asleep"
+
+
+def _doing(pack: Snapshot) -> list[Text]:
+    """What the node does, where the state's name alone does not say it."""
+    asleep = "asleep" if _sleeps(pack) else None
+    told = [DOINGS.get(snake(pack.get("state") or asleep or "")),
+            TRIALS.get(snake((pack.get("info") or {}).get("firmware_trial") or ""))]
+    if update := pack.get("update"):
+        told.append(f"update {snake(update['state'])}, block {update['next_block']}")
+        told.append(f"update stopped: {rule_words(update['error'])}" if update.get("error") else None)
+    return [Text(text, STRONG) for text in told if text]
 
 
 def _may_flow(pack: Snapshot) -> bool:

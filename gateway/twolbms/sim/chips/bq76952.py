@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from twolbms.sim.chips.bq76952_memory import CELL_THERMISTOR, FET_THERMISTOR, MEMORY, PINS, DataMemory
 from twolbms.sim.chips.bq76952_protections import LETTERS, Protections
+from twolbms.sim.chips.bq76952_wires import SenseWires
 
 DEVICE_NUMBER = 0x7695
 
@@ -44,6 +45,7 @@ class Bq76952Chip(DataMemory):
         self.crc = crc
         self.shunt_ohm = shunt_ohm
         self.cells_mv = [3300.0] * 16
+        self.wires = SenseWires(self)
         self.stack_error_mv = 0.0
         self.link_mv = self.load_mv = 0.0  # PACK and LD pins
         self.current_ma: float = 0.0
@@ -99,6 +101,7 @@ class Bq76952Chip(DataMemory):
         self.stack_mv = 0.0
         self._loop = 0
         self._next_scan = max(self.now_us, self.ready_us) + self.scan_us
+        self.wires.restart()
         self.protections.forget()
         if self.exit_forgets:
             self.host_off = 0xF if self.u8(0x9308) & 0x20 else 0
@@ -117,7 +120,7 @@ class Bq76952Chip(DataMemory):
     def _events(self) -> list[int]:
         events = [self._busy_until, *self.protections.events()]
         if not self.config:
-            events += [self._next_scan, self._balance_end]
+            events += [self._next_scan, self._balance_end, self.wires.next_check]
             if self._pre_since is not None:
                 events.append(self._pre_since + self.u8(0x930E) * 10_000)
         return events
@@ -130,8 +133,9 @@ class Bq76952Chip(DataMemory):
         if self.config or not self.powered:
             return
         raw = 0
-        if not self.frozen and self.now_us >= self._next_scan:
-            raw = self._scan()
+        if not self.frozen:
+            self.wires.step()
+            raw = self._scan() if self.now_us >= self._next_scan else 0
         self.protections.step()
         if self.balanced and self.now_us >= self._balance_end:
             self.balanced = 0
@@ -144,8 +148,9 @@ class Bq76952Chip(DataMemory):
         noise = self.noise_mv[self.scans % len(self.noise_mv)]
         self.scans += 1
         self._loop += 1
-        self.measured = [round(mv) + noise if n in self.connected else 0 for n, mv in enumerate(self.cells_mv)]
-        self.stack_mv = sum(self.cells_mv[n] for n in self.connected) + self.stack_error_mv
+        connected = self.connected
+        self.measured = [self.wires.cell_mv(n) + noise if n in connected else 0 for n in range(16)]
+        self.stack_mv = self.wires.stack_mv + self.stack_error_mv
         if self._loop % _SCANS_OF_A_FULL_SCAN:
             return ADSCAN
         self.temperatures = {pin: self.thermistors_c[pin]

@@ -1,0 +1,1 @@
+#include "boards/NUCLEO_G474RE/stm32g4xx_hal_conf.h"

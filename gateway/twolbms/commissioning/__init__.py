@@ -1,0 +1,1 @@
+"""Commissioning: what a builder is asked, how the node's readings judge the answers, and the record of it."""
