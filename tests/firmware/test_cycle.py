@@ -17,6 +17,7 @@ class FakeAfe:
 
     broken = False
     current_ma = 36_000
+    temperature_dc = 250
     comms_age = open_wires = hard_trip = 0
     config_ok = True
 
@@ -26,7 +27,7 @@ class FakeAfe:
         for i in range(len(m.cell_mv)):
             m.cell_mv[i] = 3300
         for i in range(len(m.temp_dc)):
-            m.temp_dc[i] = 250
+            m.temp_dc[i] = self.temperature_dc
         m.pack_mv = m.link_mv = 3300 * len(m.cell_mv)
         m.current_ma = m.second_ma = self.current_ma
         m.supply_mv, m.humidity_percent = 12_000, 45
@@ -110,6 +111,18 @@ def test_a_board_that_was_never_checked_stays_open(lfp: Any) -> None:
             node.step(100 * cycle)
     assert nodes[0].contactor.paths == 0 and nodes[1].contactor.paths == 3
     assert nodes[0].contactor.close(nodes[0].measure, nodes[0].protect) == ANSWER_NOT_COMMISSIONED
+
+
+def test_a_board_that_was_never_checked_does_not_heat(lfp: Any) -> None:
+    """Sensors, relay and feedback that nobody has proved switch no heater on, however cold it seems."""
+    for commissioned in (0, 1):
+        node = made(lfp)
+        node.store.commissioned = commissioned
+        node.afe.current_ma, node.afe.temperature_dc = 0, 10
+        node._resume()
+        for cycle in range(60):
+            node.step(100 * cycle)
+        assert node.heat.on == commissioned
 
 
 def test_unknown_rows_are_marked(lfp: Any) -> None:

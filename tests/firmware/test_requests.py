@@ -86,10 +86,12 @@ def test_no_series_of_single_frames_closes(frames: list[tuple[int, int, int]]) -
 
 
 def test_an_open_needs_no_second_frame(lfp: Any) -> None:
-    """One sound frame opens; the same frame again is not a second request."""
+    """One sound frame opens, whatever counter came before: a gateway that has restarted counts anew."""
     rig = Rig(lfp)
-    assert rig.ask(codec.REQUEST_OPEN, 7) == codec.ANSWER_ACCEPTED
-    assert rig.ask(codec.REQUEST_OPEN, 7) == -1 and rig.opens == 1
+    assert rig.ask(codec.REQUEST_ALLOWANCE, 7) == codec.ANSWER_ACCEPTED
+    assert rig.ask(codec.REQUEST_ALLOWANCE, 7) == -1
+    assert rig.ask(codec.REQUEST_OPEN, 7) == codec.ANSWER_ACCEPTED and rig.opens == 1
+    assert rig.ask(codec.REQUEST_OPEN, 15) == -1 and rig.opens == 1
 
 
 def test_silence_caps_after_ten_seconds_and_only_a_request_lifts_it(lfp: Any) -> None:

@@ -129,6 +129,7 @@ class Contactor:
         if state != STATE_OPEN and state != STATE_LATCHED and state != STATE_SERVICE:
             return ANSWER_WRONG_STATE
         self.state = STATE_SERVICE
+        self.open_requested = True  # its end by time closes nothing: hands may still be inside
         self._time = 0
         return ANSWER_ACCEPTED
 

@@ -1,6 +1,12 @@
 """The node's whole work in one picture: sense, measure, protect, contactor, heat, report. Allocates nothing."""
 
+from generated.codec import REASON_EMERGENCY_STOP as EMERGENCY_STOP
 from generated.codec import REASON_HEATER_NO_RISE as HEATER_NO_RISE
+from generated.codec import REASON_INTERLOCK as INTERLOCK
+from generated.codec import REASON_LEAK as LEAK
+from generated.codec import REASON_NODE_MEMORY as NODE_MEMORY
+from generated.codec import REASON_RESTART_LOOP as RESTART_LOOP
+from generated.codec import REASON_SMOKE as SMOKE
 from generated.codec import STATE_SERVICE
 
 from node.allowance import Allowance
@@ -91,7 +97,8 @@ class Node:
         closed = contactor.paths | contactor.precharge << 2
         self.weld.step(m, closed, pins.feedback, pins.feedback_known, periods)
         idle = self.power.asleep or contactor.state == STATE_SERVICE  # a person may have hands inside
-        self.heat.step(m, pins.heater_on, pins.feedback_known, closed, idle or protect.state[HEATER_NO_RISE], periods)
+        no_heat = idle or not contactor.commissioned or (protect.worst and self._no_heat())
+        self.heat.step(m, pins.heater_on, pins.feedback_known, closed, no_heat, periods)
         self.balance.step(m, self.requests.balancing() and not idle, periods)
         self.panel.step(pins.clear_pressed, protect, contactor, periods)
         self._write()
@@ -102,6 +109,12 @@ class Node:
         self.report.step(m, protect, self.allowance, contactor, self.weld, self.heat, self.balance, self.charge,
                          self.requests, pins, self.store)
         self.healthy = self.progress.moved(m.beat, protect.beat, pins.beat)
+
+    def _no_heat(self):
+        """Whether a fault forbids heat: fire, water, a hand that wants all off, a heater or a node that fails."""
+        state = self.protect.state
+        return (state[HEATER_NO_RISE] or state[SMOKE] or state[LEAK] or state[EMERGENCY_STOP] or state[INTERLOCK]
+                or state[NODE_MEMORY] or state[RESTART_LOOP])
 
     def _write(self):
         contactor = self.contactor

@@ -79,7 +79,8 @@ class Requests:
                 self.minutes = self._heartbeat[1]
         elif can_id == ID_NODE_REQUEST | self.node and read_node_request(d, self.node, self._request):
             counter = d[6] & 0x0F
-            if counter < 15 and counter != self._request_counter:
+            opens = self._request[0] == REQUEST_OPEN  # obeyed as often as it comes: it only narrows
+            if counter < 15 and (opens or counter != self._request_counter):
                 self._request_counter = counter
                 self._obey(counter, protect, contactor, m, report)
 
@@ -95,6 +96,8 @@ class Requests:
         v = self._request
         what = v[0]
         limit = REASON_NOTHING
+        if what != REQUEST_CLOSE and what != REQUEST_CLEAR and what != REQUEST_SERVICE:
+            self._first = 0  # a pair is two frames with none of another kind between them
         if what == REQUEST_OPEN:
             contactor.request_open()
             answer = ANSWER_ACCEPTED

@@ -59,7 +59,7 @@ class Transfer:
             self._begin(size, check_low, check_high)
         elif operation == START:
             self._start(check_low, check_high, counter)
-        elif operation == ABANDON:
+        elif operation == ABANDON and self.state != STARTING and self.state != STARTS:
             self._fail(NOTHING)
             self.state = IDLE
         else:
@@ -114,6 +114,8 @@ class Transfer:
         self.state = PREPARING
         if size > self._most:
             self._fail(TOO_LARGE)
+        elif size == 0:
+            self._fail(DAMAGED)
 
     def _start(self, check_low, check_high, counter):
         if self.state == STARTING or self.state == STARTS:

@@ -65,7 +65,9 @@ def folded(texts: Mapping[str, str]) -> dict[str, str]:
     done: set[str] = set()
     for name in modules:
         _resolve(name, modules, done)
-    asked = {node.attr for module in modules.values() for node in module.nodes
+    asked = {alias.name for module in modules.values() for node in module.nodes if isinstance(node, ast.ImportFrom)
+             for alias in node.names if (alias.asname or alias.name) not in module.constants}
+    asked |= {node.attr for module in modules.values() for node in module.nodes
              if isinstance(node, ast.Attribute) and _value(node, module, modules) is None}
     asked |= {node.value for module in modules.values() for node in module.nodes
               if isinstance(node, ast.Constant) and isinstance(node.value, str)}  # for getattr: store.config_form.bound
@@ -116,6 +118,8 @@ def _bindings(nodes: list[ast.AST]) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.Global | ast.Nonlocal):
             yield from node.names
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            yield node.name
 
 
 def _assigned(target: ast.expr, value: ast.expr, known: Mapping[str, int]) -> tuple[list[str], list[int]]:

@@ -56,6 +56,8 @@ class SerialNodePort:
             raise PortError("flashing over a serial port needs mpremote: pip install '2lbms[firmware]'") from None
         try:
             self._transport = mpremote.SerialTransport(self.name)
+            if self._transport.is_pty:
+                self._transport.serial.timeout = 0.1  # a pty does not count what waits: reads must end alone
         except Exception as error:  # mpremote and pyserial have no common one
             raise PortError(f"{self.name} cannot be opened: {error}") from error
 

@@ -78,6 +78,17 @@ def check_command(port: str, who: str | None, folder: Path, pack: str | None, ag
     return FINE if record.fit and record.finished else DIFFERS
 
 
+def _found(facts: Facts, folder: Path, required: list[str]) -> tuple[Path, Record] | None:
+    """The record to go on with. One that was finished counts only while the node carries its mark: a node that has lost
+    it has a new contactor, or is another one."""
+    try:
+        found = newest(facts, folder, required)
+    except ValueError as error:
+        raise BenchError(f"{error}; move it away, or begin anew with --fresh") from error
+    lost = found is not None and found[1].finished and found[1].fit and found[1].id != facts.commissioned
+    return None if lost else found
+
+
 def check(bench: Bench, person: Terminal, who: str, folder: Path, again: Sequence[str] = (), fresh: bool = False,
           ) -> Record:
     """The walk, the record, and the word to the node at its end. Raises BenchError."""
@@ -85,7 +96,7 @@ def check(bench: Bench, person: Terminal, who: str, folder: Path, again: Sequenc
     if not facts.serial:
         raise BenchError("the node has no serial yet: 2lbms node config --port … --set number=1 --set serial=…")
     steps = steps_for(facts)
-    found = None if fresh else newest(facts, folder, [step.name for step in steps])
+    found = None if fresh else _found(facts, folder, [step.name for step in steps])
     path, record = found or _new(facts, who, folder)
     record.who = who
     person.greet([f"Commissioning of {facts.serial or 'a node without a serial'}, {facts.pack}; record: {path}",

@@ -132,15 +132,15 @@ def load(path: Path) -> Record:
 
 
 def newest(facts: Facts, folder: Path, required: list[str]) -> tuple[Path, Record] | None:
-    """The last record of this node under these limits, with these steps; others are left where they are."""
+    """The last record of this node on this board, under these limits, with these steps.
+
+    Raises ValueError for a file of this serial that cannot be read: it may say that a later check has failed.
+    """
     found = []
-    for path in folder.glob(f"{_safe(facts.serial)}-*.json"):
-        try:
-            record = load(path)
-        except ValueError:
-            continue
-        if (record.serial, record.pack, record.limit_hash, record.required) == (
-                facts.serial, facts.pack, facts.limit_hash, required):
+    for path in sorted(folder.glob(f"{_safe(facts.serial)}-*.json")):
+        record = load(path)
+        if (record.serial, record.number, record.board, record.pack, record.limit_hash, record.required) == (
+                facts.serial, facts.number, facts.board, facts.pack, facts.limit_hash, required):
             found.append((record.begun, path, record))
     if not found:
         return None

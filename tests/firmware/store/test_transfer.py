@@ -220,6 +220,24 @@ def test_abandon(bench: Bench, tmp_path: Path) -> None:
     assert look(str(tmp_path / "slot_b.2lb")) is None
 
 
+def test_what_is_starting_is_not_abandoned(bench: Bench) -> None:
+    """The reset is under way: idle is told of no node that will start another version in the next moment."""
+    bench.upload(NEW)
+    bench.ask(START, NEW)
+    bench.ask(START, NEW)
+    bench.cycle()
+    bench.ask(ABANDON, NEW)
+    bench.cycle()
+    assert (bench.transfer.state, bench.transfer.error, bench.transfer.reset_due) == (STARTS, WRONG_ORDER, True)
+
+
+def test_an_empty_version_is_refused(bench: Bench) -> None:
+    """No block could ever end it."""
+    bench.transfer.begin(BEGIN, 0, 1, 2, 3, True)
+    bench.cycle()
+    assert (bench.transfer.state, bench.transfer.error) == (FAILED, DAMAGED)
+
+
 @pytest.mark.parametrize(("data", "why"), [
     (version("foreign", board="another").data(), NOT_FOR_THIS_NODE), (NEW[:1000] + b"?" + NEW[1001:], DAMAGED),
     (NEW[:-1] + b"?", DAMAGED), (NEW + b"more", DAMAGED), (bytes(MOST + 1), TOO_LARGE)])

@@ -56,6 +56,24 @@ def test_a_name_that_a_module_object_may_be_asked_for_stays() -> None:
     assert lines(texts, "a") == ["TRIED = 3", "x = 3"]
 
 
+@pytest.mark.parametrize("text", [
+    "try:\n    from mm import LIMIT\nexcept ImportError:\n    LIMIT = 9999\n",
+    "def f():\n    from mm import LIMIT\n    return LIMIT\n\n\ndef g():\n    from mm import LIMIT\n    return LIMIT\n",
+    "from mm import LIMIT\nx = f'{LIMIT}'\n",
+])
+def test_a_name_that_is_still_imported_is_still_there(text: str) -> None:
+    """What cannot be folded where it is used keeps its definition."""
+    got = folded({"mm": "LIMIT = 3650\n", "b": text})
+    assert got == {"mm": "LIMIT = 3650\n", "b": text}
+
+
+def test_a_name_that_an_except_clause_or_a_pattern_binds_is_no_constant() -> None:
+    """`except X as E` and a capture of `match` bind their name as an assignment does."""
+    for text in ("E = 1\ntry:\n    pass\nexcept ValueError as E:\n    print(E)\n",
+                 "E = 1\nmatch 2:\n    case E:\n        print(E)\n"):
+        assert folded({"a": text})["a"] == text
+
+
 def test_lines_stay_where_they_are() -> None:
     """A traceback names the line of the source, and a folded module has as many lines."""
     text = "from a import (\n    ONE,\n    TWO,\n)\n\nx = ONE\ny = ('ä', TWO)\n"

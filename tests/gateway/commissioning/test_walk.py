@@ -184,7 +184,7 @@ def fact(**more: Any) -> Facts:
 
 
 def test_the_file_is_found_again(tmp_path: Path) -> None:
-    """By serial, pack, limits and steps; a second one of a day gets a number; strange files are left alone."""
+    """By serial, number, board, pack, limits and steps; a second one of a day gets a number; a damaged one stops."""
     facts = fact()
     required = [step.name for step in steps_for(facts)]
     assert "both" in required and "charge" not in required and "heater" not in required
@@ -192,7 +192,6 @@ def test_the_file_is_found_again(tmp_path: Path) -> None:
     path = file_for(first, tmp_path)
     assert path.name == "A_1-2026-11-24.json" and newest(facts, tmp_path, required) is None
     save(first, path)
-    (tmp_path / "A_1-2027-01-01.json").write_text("{")
     assert newest(facts, tmp_path, required) == (path, first) and load(path) == first
     second = first.model_copy(update={"begun": "2026-11-24T13:00:00+00:00"})
     assert file_for(second, tmp_path).name == "A_1-2026-11-24-2.json"
@@ -201,6 +200,11 @@ def test_the_file_is_found_again(tmp_path: Path) -> None:
     assert found is not None and found[1] == second
     assert newest(fact(limit_hash="00000000"), tmp_path, required) is None
     assert newest(facts, tmp_path, required[1:]) is None
+    assert newest(fact(number=4), tmp_path, required) is None
+    assert newest(fact(board="other"), tmp_path, required) is None
+    (tmp_path / "A_1-2027-01-01.json").write_text("{")
+    with pytest.raises(ValueError, match=r"A_1-2027-01-01\.json: no commissioning record"):
+        newest(facts, tmp_path, required)
 
 
 def test_the_id_follows_the_content(bench_of: BenchOf) -> None:
