@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware.small_app import SERVING
 from servers.need import need
 from twolbms.build.columns import limit_image
 from twolbms.build.emulated_node import EmulatedNode
@@ -23,33 +24,14 @@ from twolbms.config.load import load_model
 from twolbms.config.pack import GuardedPack
 from twolbms.files import data_path
 
-APP = """
-import machine
-import safe
-from store.console import SERVICE, STATUS, Console, service_line, status_line
-from store.trial import Trial, ask_service
-
+APP = SERVING + """
 def carried():  # by every version of a real board, for its own use
     import board
     import drivers.uart_mps2
     import store.memory
     import store.startup
 
-def main():
-    m = machine.mem32
-    console = Console()
-    trial = Trial(*safe.slot_state)
-    while True:
-        if m[0x40004004] & 2:
-            what = console.take(m[0x40004000] & 255)
-            if what == STATUS:
-                print(status_line("qemu", trial.slot, trial.state, trial.failed))
-            elif what == SERVICE:
-                ask_service()
-                print(service_line())
-                return
-        elif trial.state == 1:
-            trial.keep()
+main = serve
 """
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware.small_app import SERVING
 from servers.need import need
 from twolbms.build.columns import LimitImage
 from twolbms.build.emulated_node import EmulatedNode
@@ -20,31 +21,13 @@ from twolbms.build.verdict import Outcome
 from twolbms.files import data_path
 
 MISC = 0x4002804C  # the emulated board's output pins
-APP = """
-import machine
-import safe
-from store.console import SERVICE, STATUS, Console, service_line, status_line
-from store.trial import Trial, ask_service
-
+APP = SERVING + """
 VERSION = {version}
 
 def main():
-    m = machine.mem32
-    m[0x4002804C] = 5
+    machine.mem32[0x4002804C] = 5
     {body}
-    console = Console()
-    trial = Trial(*safe.slot_state)
-    while True:
-        if m[0x40004004] & 2:
-            what = console.take(m[0x40004000] & 255)
-            if what == STATUS:
-                print(status_line("qemu", trial.slot, trial.state, trial.failed))
-            elif what == SERVICE:
-                ask_service()
-                print(service_line())
-                return
-        elif trial.state == 1:
-            trial.keep()
+    serve()
 """
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from types import ModuleType
 
 import pytest
 
+from firmware.board_files import nucleo_disk
 from twolbms.build.image import read_board
 from twolbms.files import data_path
 from twolbms.sim.chips.stm32g4_flash import ACR, CR, LOCK, OPTR, SR, Stm32g4Flash
@@ -15,16 +14,7 @@ from twolbms.sim.chips.stm32g4_flash import ACR, CR, LOCK, OPTR, SR, Stm32g4Flas
 FIRST, SIZE = 0x0804A000, 24 * 1024  # 256 KB of MicroPython, 40 KB of boot files, then these, then two slots of 96 KB
 
 
-def load() -> ModuleType:
-    path = data_path("firmware", "boards", "nucleo_g474re", "disk.py")
-    spec = importlib.util.spec_from_file_location("nucleo_disk", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-disk = load()
+disk = nucleo_disk()
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from firmware.board_files import nucleo_disk
 from twolbms.build.image import Image
 from twolbms.build.romfs import romfs_files
 from twolbms.files import data_path
@@ -32,16 +31,7 @@ def image(word: bytes, size: int = 9000) -> Image:
     return Image("bench", "some_pack", (1, 2, 3), 0, b"\1\2\3\4", (("app.mpy", word * (size // len(word))),))
 
 
-def nucleo_pages() -> ModuleType:
-    path = data_path("firmware", "boards", "nucleo_g474re", "disk.py")
-    spec = importlib.util.spec_from_file_location("nucleo_disk_of_slots", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-DISK = nucleo_pages()
+DISK = nucleo_disk()
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@ class Board:
 
     def __init__(self):
         self._spi = None
+        self._analog = []  # pins that are given away
         self._shared = False
 
     def reset_cause(self):
@@ -147,8 +148,14 @@ class Board:
         return self._spi
 
     def analog(self, which):
-        """0 supply, 1 humidity, 2 insulation, 3 pack: the converter's channel and its table."""
+        """0 supply, 1 humidity, 2 insulation, 3 pack: the converter's channel and its table.
+
+        ValueError for a pin that is given away: one sensor's voltage must never be read by another's table.
+        """
         number, counts, values = _ANALOG[which]
+        if number in self._analog:
+            raise ValueError(f"a pack with both sensors on GP{number} does not fit this board")
+        self._analog.append(number)
         return ADC(Pin(number)), counts, values
 
     def can_port(self):

@@ -1,7 +1,6 @@
-"""CRC-8 of TI's cell monitors: x8 + x2 + x + 1, start 0, not reflected; and the unpacking of what came with it.
+"""CRC-8 of TI's cell monitors: x8 + x2 + x + 1, start 0, not reflected; and the unpacking of what came with it."""
 
-On MicroPython the loop is viper code, compiled where it runs (see pec15.py); the plain function gives the same.
-"""
+from node.machine_code import micropython, ptr8
 
 
 def _table():
@@ -26,23 +25,12 @@ def crc8(data, start, count):
     return rest
 
 
-def unpack_plain(raw, count, rest, data):
+@micropython.viper
+def unpack(raw: ptr8, count: int, rest: int, data: ptr8) -> int:
     """Copies `count` bytes out of `raw`, where each is followed by its check, into `data`; 1 when every check fits.
 
     The first check goes on from `rest`, each other one covers its own byte alone.
     """
-    good = 1
-    for i in range(count):
-        data[i] = value = raw[2 * i]
-        if TABLE[rest ^ value] != raw[2 * i + 1]:
-            good = 0
-        rest = 0
-    return good
-
-
-_VIPER = """
-@micropython.viper
-def unpack(raw: ptr8, count: int, rest: int, data: ptr8) -> int:
     table = ptr8(TABLE)
     good = 1
     for i in range(count):
@@ -52,13 +40,3 @@ def unpack(raw: ptr8, count: int, rest: int, data: ptr8) -> int:
             good = 0
         rest = 0
     return good
-"""
-
-try:
-    _names = {"TABLE": TABLE}
-    exec(_VIPER, _names)
-    unpack = _names["unpack"]
-    VIPER = True
-except (NameError, SyntaxError):  # CPython knows no viper; a MicroPython without native code refuses it
-    unpack = unpack_plain
-    VIPER = False

@@ -70,11 +70,43 @@ _NA = const(-(1 << 28))
 
 
 @micropython.viper
+def due_groups(v: ptr32, plan: ptr8, count: int, cycle: int, cell_mv: ptr32, temp_dc: ptr32) -> int:
+    """Plans the groups of cells and sensors whose turn it is, behind `count` frames; how many frames that makes."""
+    row = _CELL_GROUPS
+    place = _OF_CELL_GROUPS
+    here = v[_OF_CELL_COUNT]
+    every = _CELLS_EVERY
+    values = cell_mv
+    while row <= _TEMP_GROUPS:
+        groups = (here + _GROUP - 1) // _GROUP
+        group = groups * (cycle % every) // every  # so that each cycle carries as many as another
+        end = groups * (cycle % every + 1) // every
+        while group < end:
+            to = place + (group & _WINDOW - 1) * _GROUP
+            n = group * _GROUP
+            while n < group * _GROUP + _GROUP:
+                v[to] = _NA
+                if n < here:
+                    v[to] = values[n]
+                to += 1
+                n += 1
+            plan[2 * count] = row
+            plan[2 * count + 1] = group
+            count += 1
+            group += 1
+        row += 1
+        place = _OF_TEMP_GROUPS
+        here = v[_OF_SENSOR_COUNT]
+        every = _SENSORS_EVERY
+        values = temp_dc
+    return count
+
+
+@micropython.viper
 def look(v: ptr32, plan: ptr8, cycle: int, m, protect, allowance, contactor, weld, heat, balance, requests,
          pins) -> int:
     """What is told in each cycle, in the order of the DBC. Plans what follows those frames: the fault page whose turn
-    it is and every other one that has changed, temperatures, the groups that are due. Returns how many frames that is.
-    """
+    it is and every other one that has changed, temperatures. Returns how many frames that is."""
     known = int(bool(m.known))
     v[_OF_VALUES] = pack_mv = int(m.pack_mv)
     v[_OF_VALUES + 1] = int(m.current_ma)
@@ -134,33 +166,6 @@ def look(v: ptr32, plan: ptr8, cycle: int, m, protect, allowance, contactor, wel
         plan[2 * count] = _TEMPS
         plan[2 * count + 1] = 0
         count += 1
-    row = _CELL_GROUPS
-    place = _OF_CELL_GROUPS
-    here = v[_OF_CELL_COUNT]
-    every = _CELLS_EVERY
-    values = ptr32(m.cell_mv)
-    while row <= _TEMP_GROUPS:
-        groups = (here + _GROUP - 1) // _GROUP
-        group = groups * (cycle % every) // every  # so that each cycle carries as many as another
-        end = groups * (cycle % every + 1) // every
-        while group < end:
-            to = place + (group & _WINDOW - 1) * _GROUP
-            n = group * _GROUP
-            while n < group * _GROUP + _GROUP:
-                v[to] = _NA
-                if n < here:
-                    v[to] = values[n]
-                to += 1
-                n += 1
-            plan[2 * count] = row
-            plan[2 * count + 1] = group
-            count += 1
-            group += 1
-        row += 1
-        place = _OF_TEMP_GROUPS
-        here = v[_OF_SENSOR_COUNT]
-        every = _SENSORS_EVERY
-        values = ptr32(m.temp_dc)
     return count
 
 
@@ -209,6 +214,7 @@ class Report:
         self._cycle = cycle = self._cycle + 1 if self._cycle < 4 * _INFO_EVERY - 1 else 0
         v, plan, ids, data, counters = self._parts
         count = look(v, plan, cycle, m, protect, allowance, contactor, weld, heat, balance, requests, pins)
+        count = due_groups(v, plan, count, cycle, m.cell_mv, m.temp_dc)
         slot = cycle % _CHARGE_EVERY
         if slot == 0:
             v[_OF_CHARGE] = charge.in_mah

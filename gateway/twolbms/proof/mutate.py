@@ -29,8 +29,8 @@ from twolbms.proof.mutants import Mutant, mutants
 from twolbms.proof.unit_tests import UnitTests, UnitTestsFail, with_unit_tests
 from twolbms.scenario.nodes import firmware, firmware_folder, limits_object
 from twolbms.scenario.play import load_scenario, play
+from twolbms.scenario.rewriting import Rewrite, rewritten
 from twolbms.scenario.spoil import Story
-from twolbms.scenario.spoil_rules import Rewrite, rewritten
 
 MODULES = ("node.protect", "node.contactor", "node.heat", "node.weld")
 BOUND_PERCENT = 95.0

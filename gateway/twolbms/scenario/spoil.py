@@ -22,8 +22,9 @@ from twolbms.config.pack import GuardedPack
 from twolbms.scenario.model import Scenario
 from twolbms.scenario.nodes import CPythonNode, limits_object
 from twolbms.scenario.play import load_scenario, play
+from twolbms.scenario.rewriting import Rewrite, RuleMoved, check, rewritten
 from twolbms.scenario.spoil_columns import Spoil, column_spoils
-from twolbms.scenario.spoil_rules import RULES, Rewrite, RuleMoved, check_rules, rewritten
+from twolbms.scenario.spoil_rules import RULES
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def _run(options: argparse.Namespace) -> int:
     if trouble := load_stories(options.folder) or ([] if _limits else [f"{options.folder}: no scenarios"]):
         print("\n".join(trouble), file=sys.stderr)
         return 2
-    check_rules()
+    check(RULES)
     wanted = [s for s in spoils() if not options.only or options.only in f"{s.pack} {s.proved_by} {s.what}"]
     if not wanted:
         print(f"nothing holds {options.only!r}", file=sys.stderr)

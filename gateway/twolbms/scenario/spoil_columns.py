@@ -12,7 +12,7 @@ from typing import Any
 
 from twolbms.build.columns import NEVER
 from twolbms.diagnoses import BY_NUMBER, COUNT, DIAGNOSES
-from twolbms.scenario.spoil_rules import Rewrite
+from twolbms.scenario.rewriting import Rewrite
 
 BASE = ("TRIP", "CLEAR", "DELAY", "LIMIT", "WARN", "HOLD")
 _TIERS = ("WARN", "LIMIT", "TRIP")

@@ -382,3 +382,13 @@ def test_an_update_over_can_is_taken_in_service_only(made: Made) -> None:
         life.node.contactor.boot()
         life.cycles(5)
         assert life.loop.real.can.update is None
+
+
+def test_two_sensors_never_share_a_pin(made: Made) -> None:
+    """On the Pico humidity and insulation have one converter pin: who asks for the second one is refused by name."""
+    with made("pico_mcp2515").life() as life:
+        life.cycles(1)
+        board = life.board.Board()
+        board.analog(1)
+        with pytest.raises(ValueError, match="GP27"):
+            board.analog(2)

@@ -4,14 +4,12 @@ The same script runs on CPython and on MicroPython; both must print the same.
 """
 
 import binascii
-import sys
 from array import array
 
 from drivers.backup_memory import WordBackup
 from drivers.backup_registers import Registers
 from generated import limits_lfp_8s_320ah as limits
 from node.measure import NA, Measure
-from store.cells import correct_cells, correct_plain
 from store.memory import Memory
 from store.service import save_config
 
@@ -24,8 +22,6 @@ except ImportError:  # CPython
     heap_unlock = heap_lock
 
 ROWS = len(limits.SIGN)
-if (correct_cells is correct_plain) is (sys.implementation.name == "micropython"):
-    raise ValueError("viper where it should not be, or none where it should")
 
 
 class Part:

@@ -9,7 +9,8 @@ from twolbms.config.site_packs import load_guarded_pack
 from twolbms.files import data_path
 from twolbms.proof import compare
 from twolbms.scenario.nodes import firmware
-from twolbms.scenario.spoil_rules import PROTECT, Rewrite, rewritten
+from twolbms.scenario.rewriting import Rewrite, rewritten
+from twolbms.scenario.spoil_rules import PROTECT
 
 STEPS = 6000
 

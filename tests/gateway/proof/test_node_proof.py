@@ -19,7 +19,8 @@ from twolbms.proof import proofs, reaction
 from twolbms.proof.__main__ import PROOFS, Proof
 from twolbms.proof.proofs import Lacking, Proven
 from twolbms.scenario.nodes import firmware
-from twolbms.scenario.spoil_rules import CONTACTOR, PROTECT, Rewrite, rewritten
+from twolbms.scenario.rewriting import Rewrite, rewritten
+from twolbms.scenario.spoil_rules import CONTACTOR, PROTECT
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -15,7 +15,8 @@ from twolbms.proof import reaction
 from twolbms.proof.injections import INJECTIONS
 from twolbms.proof.reaction import broken, page
 from twolbms.scenario.nodes import firmware
-from twolbms.scenario.spoil_rules import CONTACTOR, Rewrite, rewritten
+from twolbms.scenario.rewriting import Rewrite, rewritten
+from twolbms.scenario.spoil_rules import CONTACTOR
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,9 @@ from twolbms.diagnoses import DIAGNOSES
 from twolbms.files import data_path
 from twolbms.scenario import spoil
 from twolbms.scenario.nodes import firmware_folder, limits_object
+from twolbms.scenario.rewriting import Rewrite, RuleMoved, check, rewritten
 from twolbms.scenario.spoil_columns import Spoil, column_spoils
-from twolbms.scenario.spoil_rules import RULES, Rewrite, RuleMoved, check_rules, rewritten
+from twolbms.scenario.spoil_rules import RULES
 
 STORIES = Path(__file__).resolve().parents[2] / "scenarios"
 
@@ -60,7 +61,7 @@ def test_every_trip_clear_and_delay_that_is_there_is_spoiled() -> None:
 
 def test_every_rule_still_stands_in_the_firmware() -> None:
     """The text of each rule is in the firmware once; a text that is gone is an error, not a silent pass."""
-    check_rules()
+    check(RULES)
     with pytest.raises(RuleMoved, match="0 times"), rewritten(RULES[0]._replace(old="no such text")):
         pass
 
