@@ -45,6 +45,14 @@ def test_a_board_is_built_and_weighed(workspace: Path) -> None:
     assert again.returncode == 0 and "Compiling for" not in again.stdout
 
 
+def test_micropython_is_a_target(workspace: Path) -> None:
+    """`-t micropython` says how it gets onto a Pico, and what the NUCLEO's own build wants."""
+    done = pio(workspace, "run", "-e", "pico_mcp2515", "-t", "micropython")
+    assert done.returncode == 0 and "BOOTSEL" in done.stdout
+    done = pio(workspace, "run", "-e", "nucleo_g474re", "-t", "micropython")
+    assert done.returncode != 0 and "custom_micropython_source" in done.stderr
+
+
 def test_an_upload_needs_a_port(workspace: Path) -> None:
     """PlatformIO does not stop for a missing port; the builder does, and says which option names it."""
     need("micropython32")

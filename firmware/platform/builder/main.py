@@ -1,4 +1,4 @@
-"""`pio run`: one image a board and pack, the check that it fits, and the upload. SCons runs this file."""
+"""`pio run`: one image a board and pack, the check that it fits, the upload, MicroPython. SCons runs this file."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,7 @@ env = DefaultEnvironment()
 try:
     from twolbms.build.columns import limit_image
     from twolbms.build.image import BuildError, build_image, read_board, read_image
+    from twolbms.build.runtime import RuntimeProblem, micropython_for
     from twolbms.build.sizes import folder_inputs, largest_pack, measure, table
     from twolbms.build.upload import upload_image
     from twolbms.cli.node_build import pack_file
@@ -71,8 +72,19 @@ def upload(target, source, env):
     return upload_image(image, env.subst("$UPLOAD_PORT"), isolated, wait_s, Path(env.subst("$BUILD_DIR")))
 
 
+def micropython(target, source, env):
+    """MicroPython itself: built where it has to be, and how it gets onto the board."""
+    try:
+        print(micropython_for(BOARD.name, env.GetProjectOption("custom_micropython_source", "")))
+    except RuntimeProblem as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
 image = env.Command(f"$BUILD_DIR/{PACK.stem}.2lb", [str(path) for path in [PACK, *folder_inputs(BOARD.name)]],
                     env.VerboseAction(build, "Compiling for $BOARD into $TARGET"))
 size = AlwaysBuild(env.Alias("size", image, env.VerboseAction(check, "Checking flash and heap")))
 AlwaysBuild(env.Alias("upload", [image, size], env.VerboseAction(upload, "Putting it onto the node")))
+AlwaysBuild(env.Alias("micropython", None, env.VerboseAction(micropython, "MicroPython for $BOARD")))
 Default([image, size])
