@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -33,6 +33,9 @@ _CHANNELS: dict[str, tuple[Callable[[str], object], str]] = {
 }
 
 
+FileName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class Bus(StrictModel):
     """One CAN bus that the gateway opens."""
 
@@ -43,6 +46,9 @@ class Bus(StrictModel):
     channel: str = Field(min_length=1, max_length=200, description=(
         "slcan: /dev/ttyACM0 or socket://127.0.0.1:4000; socketcan: can0; udp_multicast: 239.74.163.2; "
         "virtual: a name"))
+    dbc: list[FileName] = Field(default=[], max_length=16, description=(
+        "DBC files whose messages are recorded signal by signal: paths beside this file, or names of those that come "
+        "with 2lbms"))
     bitrate: int = Field(default=500_000, ge=10_000, le=1_000_000, description="Bits per second; nodes speak 500000")
 
     @model_validator(mode="after")

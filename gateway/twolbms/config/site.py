@@ -1,4 +1,4 @@
-"""The model of site.yaml: one site's buses, packs, banks, journal and database, and what must agree between them.
+"""The model of site.yaml: buses, packs, devices, banks, journal and database of one site, and what must agree.
 
 Knows individuals (name, node number, serial); what a pack's type allows stands in the type's own file.
 """
@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from twolbms.config.amounts import Bytes, FilePath, Name, Seconds, beside
 from twolbms.config.buses import Bus
+from twolbms.config.devices import Device
 from twolbms.config.errors import ConfigProblem, Loc, Misfit, did_you_mean, either, shown
 from twolbms.config.influx import InfluxSection
 from twolbms.config.load import FileContext, load_model
@@ -117,10 +118,13 @@ class Site(StrictModel):
     run: FilePath = Field(default=Path("run"), validate_default=True, description=(
         "Folder for the local socket and the cursors; relative paths start at this file's folder"))
     journal: JournalSection = Field(default=JournalSection(), description="The journal: everything that was recorded")
-    buses: Annotated[list[Bus], Field(min_length=1, max_length=16), _all_different("name"),
-                     _all_different("interface", "channel")] = Field(description="The CAN buses")
-    packs: Annotated[list[PackEntry], Field(min_length=1, max_length=127), _all_different("name"),
-                     _all_different("bus", "node")] = Field(description="The packs")
+    buses: Annotated[list[Bus], Field(max_length=16), _all_different("name"),
+                     _all_different("interface", "channel")] = Field(default=[], description="The CAN buses")
+    packs: Annotated[list[PackEntry], Field(max_length=127), _all_different("name"),
+                     _all_different("bus", "node")] = Field(default=[], description="The packs")
+    devices: Annotated[list[Device], Field(max_length=32), _all_different("name"),
+                       _all_different("port")] = Field(default=[], description=(
+        "Devices on serial ports, such as a battery monitor"))
     banks: Annotated[list[Bank], _all_different("name")] = Field(default=[], description=(
         "Packs that are connected in parallel; a pack that no bank names is a bank by itself"))
     influxdb: Annotated[InfluxSection | None, BeforeValidator(_no_secret)] = Field(
@@ -135,7 +139,8 @@ class Site(StrictModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Site:
-        misfits = [*_run_misfits(self), *_pack_misfits(self), *_bank_misfits(self), *_influx_misfits(self)]
+        misfits = [*_nothing_misfits(self), *_run_misfits(self), *_pack_misfits(self), *_bank_misfits(self),
+                   *_influx_misfits(self)]
         if misfits:
             raise Misfit(*misfits)
         return self
@@ -174,6 +179,11 @@ class Site(StrictModel):
 def load_site(path: Path) -> Site:
     """The site file at `path`. Raises ConfigError. Its packs' types are looked at by `check_packs`."""
     return load_model(path, Site)
+
+
+def _nothing_misfits(site: Site) -> Misfits:
+    if not (site.packs or site.devices or any(bus.dbc for bus in site.buses)):
+        yield (), "nothing to watch: expected packs, devices, or a bus with dbc"
 
 
 def _run_misfits(site: Site) -> Misfits:

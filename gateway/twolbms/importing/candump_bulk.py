@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from twolbms.decode.table import FrameTable
 from twolbms.importing.candump import looks_cut, parse_line
 from twolbms.importing.frames import DATA, MOST_TIME_NS, Damage, LogFrame
 
@@ -35,20 +35,6 @@ def _digit_table() -> NDArray[np.uint8]:
 
 
 _DIGITS = _digit_table()
-
-
-@dataclass
-class FrameTable:
-    """The frames of a chunk, one a row, in the order of the log. `bus` indexes `buses`; `data` is padded with zeros."""
-
-    time_ns: Array
-    bus: Array
-    can_id: Array
-    extended: Array
-    kind: Array
-    length: Array
-    data: Array
-    buses: list[str]
 
 
 def read_tables(chunks: Iterator[bytes], damage: Damage) -> Iterator[FrameTable]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twolbms.decode import CompiledDatabase, CompiledMessage
 from twolbms.decode.columns import paged_rows, read_columns
-from twolbms.importing.candump_bulk import FrameTable
+from twolbms.decode.table import FrameTable
 from twolbms.importing.checksums import CHECKSUMS
 from twolbms.importing.findings import Findings
 from twolbms.importing.frames import DATA, ERROR, REMOTE, bus_number

@@ -72,8 +72,8 @@ def test_banks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("old", "new", "expected"), [
     ("site: house", "site: My House", '1:7: site: expected a name of at most 32 characters: a-z, 0-9, _ and -, '
                                       'found "My House"'),
-    ("site: house", "site: house\ntoken: x", "2:1: token: unknown key; expected run, journal, banks, influxdb "
-                                             "or requests"),
+    ("site: house", "site: house\ntoken: x", "2:1: token: unknown key; expected run, journal, devices, banks, "
+                                             "influxdb or requests"),
     ("slcan, channel: /dev/ttyACM0", "slcan, channel: ttyACM0",
      "3:45: buses[0].channel: expected a device such as /dev/ttyACM0 or an address such as socket://127.0.0.1:4000, "
      'found "ttyACM0"'),
