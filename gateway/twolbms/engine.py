@@ -40,10 +40,11 @@ class Wish(NamedTuple):
 
 
 class _Bus:
-    """One bus as the engine sees it; `up` is None until the shell says so."""
+    """One bus as the engine sees it; `up` is None until the shell says so. On a bus without nodes nothing is said."""
 
     def __init__(self, name: str, contract: Contract) -> None:
         self.receiver = BusReceiver(contract)
+        self.has_nodes = False
         self.up: bool | None = None
         self.error: str | None = None
         self.outside: Mapping[str, int] = {}
@@ -81,6 +82,7 @@ class Engine:
         self.packs[setup.name] = pack
         self._requests[setup.name] = Sender(setup.bus, request.frame_id | setup.node, request.encode)
         self._buses[setup.bus].receiver.add_node(setup.node, pack.take)
+        self._buses[setup.bus].has_nodes = True
 
     # --- in and out ---
 
@@ -116,7 +118,7 @@ class Engine:
         minutes = None if wall_ns is None else (wall_ns // NS - GATEWAY_EPOCH_S) // 60
         known = minutes if minutes is not None and 0 <= minutes <= _MOST_MINUTES else None
         signals: dict[str, int | float | str | None] = {"BalancingAllowed": "On", "GatewayMinutes": known}
-        return [bus.heartbeat.frame(signals) for bus in self._buses.values() if bus.up is not False]
+        return [bus.heartbeat.frame(signals) for bus in self._buses.values() if bus.has_nodes and bus.up is not False]
 
     # --- what the shell tells ---
 

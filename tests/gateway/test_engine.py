@@ -53,6 +53,14 @@ def test_heartbeat_tells_the_time(wall_ns: int | None, minutes: int | str) -> No
     assert database().get_message_by_name("GatewayHeartbeat").decode(beat.data)["GatewayMinutes"] == minutes
 
 
+def test_a_bus_without_nodes_is_only_listened_to() -> None:
+    """No heartbeat goes onto a bus that carries no node of ours: it may be a car's own."""
+    kept = World().kept
+    engine = Engine(SiteSetup("home", ("can0", "car"), (setup(),), {"north": ("north",)}), node_contract(), kept, 0)
+    sent = [frame for tick in range(60) for frame in engine.tick(tick * NS // 50)]
+    assert {frame.bus for frame in sent} == {"can0"}
+
+
 def test_a_bus_that_is_down_is_sent_nothing() -> None:
     """Opening and closing of a bus are events and an alarm, and a closed one gets nothing."""
     world = World()
@@ -506,9 +514,9 @@ def check_allowances(world: World) -> None:
 
 
 def test_an_unknown_pack_type_is_not_needed() -> None:
-    """An engine without packs ticks, for a site that is still being built."""
+    """An engine without packs ticks and says nothing, for a site that only records."""
     engine = Engine(SiteSetup("home", ("can0",), (), {}), node_contract(), World().kept, 0)
-    assert len(engine.tick(0)) == 1
+    assert engine.tick(0) == []
     assert engine.snapshot(0)["packs"] == {}
     assert pack_type().cells.series == 8
 
