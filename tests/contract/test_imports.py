@@ -24,21 +24,27 @@ ROOMS = {
     "site": {"battery", "recording"},
     "receiving": {"battery", "contract", "decode", "wire"},
     "snapshot": {"battery", "site"},
-    "engine": {"alarms", "battery", "build", "contract", "receiving", "recording", "site", "snapshot", "wire"},
+    "engine": {"alarms", "battery", "build", "contract", "devices", "receiving", "recording", "site", "snapshot",
+               "wire"},
     "restart": {"journal"},
-    "sources": {"wire"},
-    "outlets": {"config", "journal"},
-    "importing": {"config", "decode", "journal"},
+    "site_databases": {"config", "decode"},
+    "sources": {"config", "devices", "wire"},
+    "devices": {"alarms", "recording"},
+    "outlets": {"config", "decode", "journal"},
+    "doctor": {"config", "decode", "journal", "outlets", "site_databases", "sources"},
+    "importing": {"config", "decode", "journal", "outlets"},
     "sim": set(),
     "scenario": {"build", "config", "sim", "wire"},
     "proof": {"build", "config", "scenario", "sim"},
-    "app": {"battery", "config", "contract", "engine", "journal", "outlets", "restart", "sources"},
+    "app": {"battery", "config", "contract", "devices", "engine", "journal", "outlets", "restart", "site_databases",
+            "sources"},
     "commissioning": {"build"},
     "demo": {"build", "config", "contract", "journal", "outlets", "sim"},
-    "cli": {"app", "build", "commissioning", "config", "demo", "importing", "journal", "outlets", "scenario"},
+    "cli": {"app", "build", "commissioning", "config", "decode", "demo", "doctor", "importing", "journal", "outlets",
+            "scenario", "site_databases"},
     "__main__": {"cli"},
 }
-PURE = {"alarms", "battery", "engine", "estimation", "receiving", "site", "snapshot", "wire"}
+PURE = {"alarms", "battery", "devices", "engine", "estimation", "receiving", "site", "snapshot", "wire"}
 TALKS = {"socket", "asyncio", "threading", "subprocess", "can", "serial", "time", "http", "selectors", "requests"}
 
 

@@ -15,6 +15,7 @@ from twolbms.config.pack import GuardedPack
 from twolbms.config.site import Site
 from twolbms.config.site_packs import load_guarded_pack, load_site_and_packs
 from twolbms.config.strict_yaml import read_document
+from twolbms.site_databases import site_databases
 
 
 @click.command("check")
@@ -51,6 +52,9 @@ def _site_told(file: Path) -> dict[str, Any]:
     return {
         "ok": True, "file": str(file), "site": site.site,
         "buses": {bus.name: f"{bus.interface} {bus.channel}, {bus.bitrate // 1000} kbit/s" for bus in site.buses},
+        "dbc": {bus: sum(len(database.messages) for database in databases)
+                for bus, databases in site_databases(site).items()},
+        "devices": {device.name: f"{device.kind} on {device.port}" for device in site.devices},
         "packs": {entry.name: entry.model_dump(include={"node", "bus", "serial", "keep_closed"})
                   | _type_told(types[entry.name]) for entry in site.packs},
         "banks": {name: list(packs) for name, packs in site.pack_names_by_bank.items()},
@@ -80,6 +84,10 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     yield f"  site     {told['site']}"
     for name, text in told["buses"].items():
         yield f"  bus      {name}: {text}"
+        if name in told["dbc"]:
+            yield f"  {'':8} every signal of {told['dbc'][name]} messages is recorded"
+    for name, text in told["devices"].items():
+        yield f"  device   {name}: {text}"
     for name, pack in told["packs"].items():
         serial = f", serial {pack['serial']}" if pack["serial"] else ""
         closing = ", kept closed" if pack["keep_closed"] else ""

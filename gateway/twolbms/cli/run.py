@@ -68,6 +68,10 @@ def _summary(site: Site) -> Iterator[str]:
         yield f"  pack     {entry.name}: {entry.type}, node {entry.node} on {entry.bus}"
     for bus in site.buses:
         yield f"  bus      {bus.name}: {bus.interface} {bus.channel}, {bus.bitrate // 1000} kbit/s"
+        if bus.dbc:
+            yield f"  {'':8} every signal of {', '.join(bus.dbc)}"
+    for device in site.devices:
+        yield f"  device   {device.name}: {device.kind} on {device.port}"
     yield f"  journal  {site.journal_folder}"
     yield f"  socket   {site.socket}"
     if site.influxdb:

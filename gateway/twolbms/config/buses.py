@@ -49,6 +49,8 @@ class Bus(StrictModel):
     dbc: list[FileName] = Field(default=[], max_length=16, description=(
         "DBC files whose messages are recorded signal by signal: paths beside this file, or names of those that come "
         "with 2lbms"))
+    id_mask: int = Field(default=0x1FFFFFFF, ge=0, le=0x1FFFFFFF, description=(
+        "Bits of a 29-bit id that name the message of a DBC; the others, such as a node number, become the tag `node`"))
     bitrate: int = Field(default=500_000, ge=10_000, le=1_000_000, description="Bits per second; nodes speak 500000")
 
     @model_validator(mode="after")
