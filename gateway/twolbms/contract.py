@@ -9,7 +9,8 @@ import re
 from functools import cache
 from pathlib import Path
 
-from twolbms.decode import CompiledDatabase, CompiledMessage, compile_database
+from twolbms.decode import CompiledDatabase, CompiledMessage
+from twolbms.decode.cache import database_from
 from twolbms.files import data_path
 
 NODE_ID_MASK = 0x1FFFFF00  # the low byte is the node number
@@ -67,5 +68,5 @@ class Contract:
 
 @cache
 def node_contract(path: Path | None = None) -> Contract:
-    """The contract that travels with the package, compiled once a process."""
-    return Contract(compile_database(path or data_path("dbc", "node.dbc"), id_mask=NODE_ID_MASK))
+    """The contract that travels with the package, made once a process."""
+    return Contract(database_from(path or data_path("dbc", "node.dbc"), id_mask=NODE_ID_MASK))

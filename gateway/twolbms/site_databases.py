@@ -8,7 +8,8 @@ from pathlib import Path
 from twolbms.config.errors import ConfigError, ConfigProblem
 from twolbms.config.site import Site
 from twolbms.config.site_dbc import dbc_files
-from twolbms.decode import CompiledDatabase, DatabaseError, compile_database
+from twolbms.decode import CompiledDatabase, DatabaseError
+from twolbms.decode.cache import database_from
 
 
 def site_databases(site: Site) -> dict[str, tuple[CompiledDatabase, ...]]:
@@ -18,7 +19,7 @@ def site_databases(site: Site) -> dict[str, tuple[CompiledDatabase, ...]]:
     for i, bus in enumerate(site.buses):
         for j, path in enumerate(dbc_files(site).get(bus.name, ())):
             try:
-                database = compile_database(path, id_mask=bus.id_mask)
+                database = database_from(path, id_mask=bus.id_mask)
             except (DatabaseError, OSError) as error:
                 problems.append(site.problem(("buses", i, "dbc", j), f"cannot be used: {_words(path, error)}"))
                 continue

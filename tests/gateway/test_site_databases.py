@@ -39,7 +39,7 @@ def test_a_file_that_is_no_dbc_is_named(tmp_path: Path) -> None:
     """The place in the site file and the DBC itself are named."""
     (tmp_path / "bad.dbc").write_text("this is no DBC")
     (text,) = problems(tmp_path, "bad.dbc")
-    assert text.startswith("3:60: buses[0].dbc[0]: cannot be used: /bad.dbc: ")
+    assert text.startswith("3:60: buses[0].dbc[0]: cannot be used: /bad.dbc:1: this is no DBC")
 
 
 def test_two_files_with_one_id_clash(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twolbms.decode.layout import byte_words, parts_of
 from twolbms.decode.message import CompiledMessage
+from twolbms.decode.raw_columns import RawColumns, page_rows
 from twolbms.decode.signals import Signal
 
 Bytes = NDArray[np.uint8]
@@ -27,7 +27,8 @@ _FLOATS = {16: np.float16, 32: np.float32, 64: np.float64}
 class Column:
     """One signal of many frames: `values[i]` stands in frame `rows[i]`; `valid[i]` is False at a "not available" code.
 
-    Values are int64, uint64, float64, or Python numbers (dtype object) where those would not be exact.
+    Values are int64, uint64, float64, or Python numbers (dtype object) where those would not be exact. `rows` and
+    `valid` are shared by columns and not to be written to.
     """
 
     rows: NDArray[np.intp]
@@ -44,38 +45,31 @@ def read_columns(message: CompiledMessage, data: Bytes, only: Iterable[str] | No
     if data.ndim != 2 or data.shape[1] < message.length:
         raise ValueError(f"{message.name}: rows of {message.length} bytes are needed")
     wanted = set(message.signals if only is None else only)
-    source = _Source(data[:, : message.length])
+    source = RawColumns(data[:, : message.length])
     pieces: dict[str, list[Column]] = {name: [] for name in message.signals if name in wanted}
-    selectors: dict[str, Numbers] = {}
-    for page in message.pages:
-        rows = np.arange(len(data))
-        for name, number in page.chosen:
-            if name not in selectors:
-                selectors[name] = _whole(_scaled(message.signals[name], source.raw(message.signals[name])))
-            rows = rows[selectors[name][rows] == number]
-        for signal in page.signals:
-            if signal.name in wanted and (len(rows) or not page.chosen):
-                pieces[signal.name].append(_column(signal, source, rows, everything=not page.chosen))
+    for page, rows in zip(message.pages, page_rows(message, source), strict=True):
+        signals = [signal for signal in page.signals if signal.name in wanted]
+        if not signals or not (len(rows) or not page.chosen):
+            continue
+        part = source if len(rows) == len(source) else source.part(rows)
+        for signal in signals:
+            pieces[signal.name].append(_column(signal, part, rows))
     return {name: _joined(columns) for name, columns in pieces.items() if columns}
 
 
 def paged_rows(message: CompiledMessage, data: Bytes) -> NDArray[np.bool_]:
     """Which frames have a page the DBC names; all of them where nothing is multiplexed."""
     paged = np.zeros(len(data), dtype=bool)
-    source = _Source(data[:, : message.length])
-    for page in message.pages:
-        here = np.ones(len(data), dtype=bool)
-        for name, number in page.chosen:
-            here &= _whole(_scaled(message.signals[name], source.raw(message.signals[name]))) == number
-        paged |= here
+    for rows in page_rows(message, RawColumns(data[:, : message.length])):
+        paged[rows] = True
     return paged
 
 
-def _column(signal: Signal, source: _Source, rows: NDArray[np.intp], everything: bool) -> Column:
-    raw = source.raw(signal) if everything else source.raw(signal)[rows]
-    valid = np.ones(len(raw), dtype=bool)
+def _column(signal: Signal, source: RawColumns, rows: NDArray[np.intp]) -> Column:
+    raw = _raw(signal, source.bits(signal))
+    valid: NDArray[np.bool_] = np.broadcast_to(np.True_, len(raw))
     for code in signal.not_available:
-        valid &= raw != code
+        valid = valid & (raw != code)
     return Column(rows, _scaled(signal, raw), valid)
 
 
@@ -90,61 +84,18 @@ def _joined(columns: Sequence[Column]) -> Column:
     return Column(rows[order], values[order], valid[order])
 
 
-class _Source:
-    """The data of many frames, with each signal's raw column fetched once."""
-
-    def __init__(self, data: Bytes) -> None:
-        self._data = data
-        self._raw: dict[str, Numbers] = {}
-        self._whole: dict[str, NDArray[np.uint64]] = {}
-        self.width = data.shape[1]
-        if self.width <= 8:
-            padded = np.zeros((len(data), 8), dtype=np.uint8)
-            padded[:, : self.width] = data
-            self._whole["little"] = padded.view("<u8").ravel().astype(np.uint64, copy=False)
-            self._whole["big"] = padded.view(">u8").ravel().astype(np.uint64)
-
-    def raw(self, signal: Signal) -> Numbers:
-        if signal.name not in self._raw:
-            self._raw[signal.name] = self._fetch(signal)
-        return self._raw[signal.name]
-
-    def _fetch(self, signal: Signal) -> Numbers:
-        if signal.length > 64:
-            return self._long(signal)
-        bits = self._from_whole(signal) if self._whole else self._from_bytes(signal)
-        if signal.is_float:
-            narrow = bits.astype(f"<u{signal.length // 8}")
-            with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
-                return narrow.view(_FLOATS[signal.length]).astype(np.float64)
-        if not signal.signed:
-            return bits if signal.length == 64 else bits.astype(np.int64)
-        if signal.length == 64:
-            return bits.view(np.int64)
-        sign = np.int64(1 << (signal.length - 1))
-        return (bits.astype(np.int64) ^ sign) - sign
-
-    def _from_whole(self, signal: Signal) -> NDArray[np.uint64]:
-        shift = signal.bits.start if signal.order == "little" else 64 - signal.bits.stop
-        bits = self._whole[signal.order] >> np.uint64(shift)
-        return bits if signal.length == 64 else bits & np.uint64((1 << signal.length) - 1)
-
-    def _from_bytes(self, signal: Signal) -> NDArray[np.uint64]:
-        bits = np.zeros(len(self._data), dtype=np.uint64)
-        for part in parts_of(signal, byte_words([signal])):
-            piece = (self._data[:, part.word.offset] >> np.uint8(part.shift)) & np.uint8((1 << part.length) - 1)
-            bits |= piece.astype(np.uint64) << np.uint64(part.place)
+def _raw(signal: Signal, bits: Numbers) -> Numbers:
+    """Raw values of raw bits."""
+    if signal.is_float:
+        narrow = bits.astype(f"<u{signal.length // 8}")
+        with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+            return narrow.view(_FLOATS[signal.length]).astype(np.float64)
+    if not signal.signed:
         return bits
-
-    def _long(self, signal: Signal) -> Numbers:
-        """Raw values of more than 64 bits (CAN FD only), as Python integers."""
-        parts = parts_of(signal, byte_words([signal]))
-        raw = np.empty(len(self._data), dtype=object)
-        sign = 1 << (signal.length - 1) if signal.signed else 0
-        for index, row in enumerate(self._data.tolist()):
-            pieces = ((row[p.word.offset] >> p.shift & (1 << p.length) - 1) << p.place for p in parts)
-            raw[index] = (sum(pieces) ^ sign) - sign
-        return raw
+    if signal.length == 64:
+        return bits.view(np.int64)
+    sign = 1 << (signal.length - 1)
+    return (bits ^ sign) - sign
 
 
 def _scaled(signal: Signal, raw: Numbers) -> Numbers:
@@ -162,10 +113,3 @@ def _stays_exact(signal: Signal) -> bool:
         return True
     largest = max(abs(signal.raw_range[0]), abs(signal.raw_range[-1])) * abs(signal.scale)
     return largest + abs(int(signal.offset)) < 1 << 63 and abs(int(signal.offset)) < 1 << 63
-
-
-def _whole(numbers: Numbers) -> Numbers:
-    """Multiplexer numbers as ints: a scaled value is cut, as `int()` does."""
-    if numbers.dtype == object:
-        return np.array([int(number) for number in numbers], dtype=object)
-    return np.trunc(numbers).astype(np.int64) if numbers.dtype == np.float64 else numbers

@@ -11,14 +11,10 @@ from dataclasses import dataclass
 from twolbms.decode.signals import Order, Signal
 
 # What a choice of words costs, in units of about 25 ns of CPython 3.11: fetching a word, taking a signal's bits out of
-# it (integers above 30 bits have two digits and are slower), each further word a signal needs, and looking a byte up.
+# it (integers above 30 bits have two digits and are slower), and each further word a signal needs.
 _WORD_COST = 0.4
-_TAKE_COST = {1: 1.0, 2: 1.0, 4: 1.4, 8: 2.2}
+_TAKE_COST = {1: 1.0, 2: 1.0, 4: 1.4, 8: 1.6}
 _JOIN_COST = 2.0
-_TABLE_COST = 1.5
-
-# From so many small signals in one byte on, a table of 256 ready rows is faster than taking the bits of each.
-_TABLE_FROM = 3
 
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _FLOAT_CODES = {16: "e", 32: "f", 64: "d"}
@@ -90,13 +86,6 @@ def parts_of(signal: Signal, words: Sequence[Word]) -> list[Part]:
     return sorted(parts, key=lambda part: part.place)
 
 
-def in_table(signals: Sequence[Signal], word: Word) -> list[Signal]:
-    """The signals read through a table of this word's values; none if the word is no byte or holds too few."""
-    order: Order = "little" if word.name[0] == "l" else "big"
-    inside = [s for s in signals if s.order == order and _within(s.bits, word.bits)]
-    return inside if word.size == 1 and len(inside) >= _TABLE_FROM else []
-
-
 def byte_words(signals: Sequence[Signal]) -> list[Word]:
     """One word a byte, for a signal read straight from the data by index."""
     touched = sorted({bit // 8 for signal in signals for bit in signal.bits})
@@ -119,12 +108,8 @@ def _cost(spans: Sequence[range], word: range) -> float:
     touching = _touching(spans, word)
     if not touching:
         return 0.0 if size == 1 else _WORD_COST
-    crossing = [span for span in touching if not _within(span, word)]
-    joins = sum(span.start < word.start for span in crossing) * _JOIN_COST
-    inside = [span for span in touching if _within(span, word)]
-    if size == 1 and len(inside) >= _TABLE_FROM:
-        return _WORD_COST + _TABLE_COST + joins + len(crossing) * _TAKE_COST[1]
-    takes = len(touching) - sum(span == word for span in inside)  # a signal that is the word needs no taking
+    joins = sum(span.start < word.start for span in touching) * _JOIN_COST
+    takes = len(touching) - sum(span == word for span in touching)  # a signal that is the word needs no taking
     return _WORD_COST + joins + takes * _TAKE_COST[size]
 
 
@@ -148,7 +133,7 @@ def _word(signals: Sequence[Signal], offset: int, size: int, order: Order) -> Wo
         return Word(word.name, offset, size, _FLOAT_CODES[8 * size])
     tops = [s for s in touching if parts_of(s, [word])[0].on_top]
     fits = len(tops) == 1 and tops[0].signed and not tops[0].is_float and _within(tops[0].bits, word.bits)
-    if fits and not in_table(signals, word):
+    if fits:
         return Word(word.name, offset, size, _CODES[size].lower(), signed=True)
     return word
 

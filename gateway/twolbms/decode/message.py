@@ -1,28 +1,20 @@
-"""One message of a DBC with its compiled readers. Compiles; knows no frame id dispatch and no file."""
+"""One message of a DBC and its readers, which are made when they are first asked for.
+
+Knows no frame id dispatch, no file and no cantools.
+"""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 from twolbms.decode.encode import encode
-from twolbms.decode.signals import Rounding, Signal, from_cantools
-from twolbms.decode.source import plain_reader, selecting_reader, unpacker_name, unpackers_in
-
-if TYPE_CHECKING:
-    from cantools.database.can import Message as CantoolsMessage
-
-
-class Refused(StrEnum):
-    """Why a frame gave no values. The text is the name of the count."""
-
-    UNKNOWN_ID = "unknown_id"
-    SHORT = "short"
-    BAD_MULTIPLEXER = "bad_multiplexer"
-
+from twolbms.decode.refused import Refused
+from twolbms.decode.signals import Rounding, Signal
+from twolbms.decode.source import Reader, can_merge, merged_reader, plain_reader, selecting_reader
+from twolbms.decode.value_tables import ValueTables
 
 Values = dict[str, int | float]
 ValuesOrNone = dict[str, int | float | None]
@@ -41,7 +33,15 @@ class Page:
     signals: tuple[Signal, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
+class Shared:
+    """What the messages of one database share: tables of values, and readers of messages that are laid out alike."""
+
+    tables: ValueTables = field(default_factory=ValueTables)
+    readers: dict[tuple[str, bool], Reader] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
 class CompiledMessage:
     """A message ready to decode. `cycle_time_s` is None when the file gives no period.
 
@@ -56,11 +56,36 @@ class CompiledMessage:
     length: int
     cycle_time_s: float | None
     comment: str
-    signals: Mapping[str, Signal]
-    pages: tuple[Page, ...]
     senders: tuple[str, ...]
-    decode: Callable[[bytes], Values | Refused] = field(repr=False)
-    decode_values: Callable[[bytes], ValuesOrNone | Refused] = field(repr=False)
+    signals: Mapping[str, Signal]
+    tree: Tree = field(repr=False)
+    shared: Shared = field(repr=False)
+
+    @cached_property
+    def pages(self) -> tuple[Page, ...]:
+        """Every choice of the multiplexers with its signals; one page without a choice if nothing is multiplexed."""
+        return tuple(_pages(self.tree, self.signals))
+
+    @cached_property
+    def decode(self) -> Callable[[bytes], Values | Refused]:
+        """The reader of numbers."""
+        return self._shared_reader(none_for_missing=False)
+
+    @cached_property
+    def decode_values(self) -> Callable[[bytes], ValuesOrNone | Refused]:
+        """The reader of values, None where one is not available."""
+        return self._shared_reader(none_for_missing=True)
+
+    @cached_property
+    def layout(self) -> str:
+        """The same text for messages whose readers are the same: names, bits, scales, codes and pages."""
+        rows = [(s.name, s.start, s.length, s.order, s.signed, s.is_float, s.scale, s.offset, s.not_available)
+                for s in self.signals.values()]
+        return repr((self.length, self.tree, rows))
+
+    def make_reader(self, of_page: Callable[[Sequence[Signal]], Reader], arguments: str = "data") -> Reader:
+        """A reader of the message put together of those of its pages. `arguments` are what it takes, `data` last."""
+        return _Joiner(self.signals, self.length, of_page, arguments).reader((), [self.tree])
 
     def encode(self, values: Mapping[str, int | float | str | None], rounding: Rounding | None = None) -> bytes:
         """Data bytes for physical values; a text is looked up in the value table and None is "not available".
@@ -70,77 +95,70 @@ class CompiledMessage:
         """
         return encode(self, values, rounding)
 
+    def _shared_reader(self, none_for_missing: bool) -> Reader:
+        """Made once for messages laid out alike."""
+        made, key = self.shared.readers, (self.layout, none_for_missing)
+        if key not in made:
+            made[key] = self._dict_reader(none_for_missing)
+        return made[key]
 
-def compile_message(message: CantoolsMessage) -> CompiledMessage:
-    """Compile one message. Raises ValueError for what no reader can be made of."""
-    signals = {signal.name: from_cantools(signal) for signal in message.signals}
-    source, names = _message_source(message.signal_tree, signals, message.length)
-    space = _execute(source)
-    return CompiledMessage(
-        name=message.name,
-        frame_id=message.frame_id,
-        extended=message.is_extended_frame,
-        length=message.length,
-        cycle_time_s=message.cycle_time / 1000 if message.cycle_time else None,
-        comment=message.comment or "",
-        signals=signals,
-        pages=tuple(_pages(message.signal_tree, signals)),
-        senders=tuple(message.senders),
-        decode=space[names[0]],
-        decode_values=space[names[1]],
-    )
+    def _dict_reader(self, none_for_missing: bool) -> Reader:
+        tables, length = self.shared.tables, self.length
+        _, choices = _split([self.tree])
 
+        def coded(signals: Iterable[Signal]) -> list[Signal]:
+            return [signal if none_for_missing else signal.without_codes() for signal in signals]
 
-def _message_source(tree: Tree, signals: Mapping[str, Signal], length: int) -> tuple[str, tuple[str, str]]:
-    writer = _SourceWriter(signals, length)
-    return_names = writer.reader(tree, none_for_missing=False), writer.reader(tree, none_for_missing=True)
-    return "".join(writer.texts), return_names
+        if len(choices) == 1 and all(len(page.chosen) == 1 for page in self.pages):
+            pages = {page.chosen[0][1]: coded(page.signals) for page in self.pages}
+            selector = self.signals[choices[0][0]]
+            if can_merge(selector, pages):
+                return merged_reader(tables, selector, pages, length)
+        return self.make_reader(lambda signals: plain_reader(tables, coded(signals), length))
 
 
-class _SourceWriter:
-    """Writes the readers of a message, pages before the readers that choose among them; same pages are written once."""
+class _Joiner:
+    """Makes the reader of a message: pages before the readers that choose among them; same pages are made once."""
 
-    def __init__(self, signals: Mapping[str, Signal], length: int) -> None:
-        self.texts: list[str] = []
+    def __init__(
+        self, signals: Mapping[str, Signal], length: int, of_page: Callable[[Sequence[Signal]], Reader], arguments: str
+    ) -> None:
         self._signals = signals
         self._length = length
-        self._known: dict[tuple[tuple[str, ...], bool], str] = {}
+        self._of_page = of_page
+        self._arguments = arguments
+        self._known: dict[tuple[str, ...], Reader] = {}
 
-    def reader(self, tree: Tree, *, none_for_missing: bool) -> str:
-        """Write the reader of a tree and return its name."""
-        return self._reader((), [tree], none_for_missing)
-
-    def _reader(self, above: tuple[str, ...], trees: Sequence[Tree], none_for_missing: bool) -> str:
+    def reader(self, above: tuple[str, ...], trees: Sequence[Tree]) -> Reader:
         """`above` are the signals gathered so far; the multiplexers of `trees` are opened one after the other."""
         names, choices = _split(trees)
         gathered = above + names
         if not choices:
-            return self._plain(gathered, none_for_missing)
+            return self._plain(tuple(dict.fromkeys(gathered)))
         (selector, pages), *later = choices
         rest: list[Tree] = [[{name: page}] for name, page in later]
-        branches = {
-            number: self._reader(gathered, [page, *rest], none_for_missing) for number, page in pages.items()
-        }
-        name = self._new_name()
-        self._write(selecting_reader(name, self._signals[selector], branches, self._length))
-        return name
+        branches = {number: self.reader(gathered, [page, *rest]) for number, page in pages.items()}
+        return selecting_reader(self._signals[selector], branches, self._length, self._arguments)
 
-    def _plain(self, names: tuple[str, ...], none_for_missing: bool) -> str:
-        names = tuple(dict.fromkeys(names))
-        if (known := self._known.get((names, none_for_missing))) is not None:
-            return known
-        name = self._known[names, none_for_missing] = self._new_name()
-        signals = [self._signals[each] for each in names]
-        self._write(plain_reader(name, signals, self._length, none_for_missing=none_for_missing))
-        return name
+    def _plain(self, names: tuple[str, ...]) -> Reader:
+        if names not in self._known:
+            self._known[names] = self._of_page([self._signals[each] for each in names])
+        return self._known[names]
 
-    def _new_name(self) -> str:
-        return f"reader_{len(self.texts)}"
 
-    def _write(self, text: str) -> None:
-        if len(self.texts) > 2 * _MOST_PAGES:
-            raise ValueError(f"more than {_MOST_PAGES} combinations of multiplexers")
-        self.texts.append(text)
+def check_pages(tree: Tree) -> None:
+    """Raises ValueError for more combinations of multiplexers than any real message has."""
+    if _count(tree) > _MOST_PAGES:
+        raise ValueError(f"more than {_MOST_PAGES} combinations of multiplexers")
+
+
+def _count(tree: Tree) -> int:
+    count = 1
+    for item in tree:
+        if not isinstance(item, str):
+            (pages,) = item.values()
+            count = min(count * sum(map(_count, pages.values())), _MOST_PAGES + 1)
+    return count
 
 
 def _split(trees: Sequence[Tree]) -> tuple[tuple[str, ...], list[tuple[str, dict[int, Tree]]]]:
@@ -158,7 +176,7 @@ def _split(trees: Sequence[Tree]) -> tuple[tuple[str, ...], list[tuple[str, dict
 
 
 def _pages(tree: Tree, signals: Mapping[str, Signal]) -> Iterator[Page]:
-    """Every page of the message, in the order of the file; one page without a choice if nothing is multiplexed."""
+    """Every page of the message, in the order of the file."""
 
     def walk(chosen: tuple[tuple[str, int], ...], above: tuple[str, ...], trees: Sequence[Tree]) -> Iterator[Page]:
         names, choices = _split(trees)
@@ -172,19 +190,3 @@ def _pages(tree: Tree, signals: Mapping[str, Signal]) -> Iterator[Page]:
             yield from walk((*chosen, (selector, number)), gathered, [page, *rest])
 
     return walk((), (), [tree])
-
-
-def _execute(source: str) -> dict[str, Any]:
-    """Run generated source and give its names. The source is made of numbers and quoted names only."""
-    space: dict[str, Any] = {
-        "struct_error": struct.error,
-        "SHORT": Refused.SHORT,
-        "BAD_MULTIPLEXER": Refused.BAD_MULTIPLEXER,
-        "float16": lambda raw: struct.unpack("<e", raw.to_bytes(2, "little"))[0],
-        "float32": lambda raw: struct.unpack("<f", raw.to_bytes(4, "little"))[0],
-        "float64": lambda raw: struct.unpack("<d", raw.to_bytes(8, "little"))[0],
-    }
-    for form in unpackers_in(source):
-        space[unpacker_name(form)] = struct.Struct(form).unpack_from
-    exec(compile(source, "<reader of a DBC message>", "exec"), space)
-    return space

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class Signal:
     def identity(self) -> bool:
         """The value is the raw number itself."""
         return self.scale == 1 and self.offset == 0
+
+    def without_codes(self) -> Signal:
+        """The same signal, of which every raw value is a value."""
+        return replace(self, not_available=())
 
 
 def means_not_available(text: str) -> bool:

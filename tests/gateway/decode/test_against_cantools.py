@@ -13,16 +13,13 @@ from cantools.database.errors import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.decode.random_dbc import EXAMPLES, random_dbc
 from twolbms.decode import CompiledMessage, Refused, compile_database
 from twolbms.decode.columns import read_columns
 from twolbms.files import data_path
 
 OURS = ["node.dbc", "ev/leaf_ze0.dbc", "ev/leaf_aze0.dbc", "ev/leaf_ze1.dbc"]
 PUBLIC = ["leaf_ev_can_ze0", "leaf_ev_can_aze0", "bmw_i3_pt_can2", "kona_pcan_with_header", "foxbms"]
-SCALES = ["1", "1.0", "2", "-3", "0.1", "0.5", "-0.25", "0.001", "1000", "4294967296", "1e-7", "2.5"]
-OFFSETS = ["0", "-40", "0.5", "-273.15", "1000000", "-0.1"]
-
-
 def same(ours: object, theirs: object) -> bool:
     """Equal in type and in every bit that shows (repr tells -0.0 from 0.0 and finds NaN equal to NaN)."""
     return type(ours) is type(theirs) and repr(ours) == repr(theirs)
@@ -33,50 +30,6 @@ def oracle(message, data: bytes) -> dict | None:
         return message.decode(data, decode_choices=False)
     except DecodeError:
         return None
-
-
-def random_signal(source: random.Random, name: str, mux: str, used: set[int], bits: int) -> tuple[str, str] | None:
-    """A DBC line for a signal in free bits, and its SIG_VALTYPE_ number ("" for an integer); None when no place is."""
-    for _ in range(20):
-        kind = source.choice(["", "", "", "", "1", "2"])
-        length = {"1": 32, "2": 64}.get(kind) or source.choice([1, 2, 3, 7, 8, 9, 12, 16, 17, 24, 31, 32, 33, 48, 64])
-        start, big = source.randrange(bits), source.random() < 0.5
-        first = 8 * (start // 8) + 7 - start % 8 if big else start
-        if first + length > bits:
-            continue
-        places = {8 * (b // 8) + 7 - b % 8 if big else b for b in range(first, first + length)}
-        if places & used:
-            continue
-        used |= places
-        sign = source.choice("+-")
-        scale, offset = source.choice(SCALES), source.choice(OFFSETS)
-        return f' SG_ {name}{mux} : {start}|{length}@{0 if big else 1}{sign} ({scale},{offset}) [0|0] "" X', kind
-    return None
-
-
-def random_dbc(source: random.Random, longest: int = 8) -> str:
-    """A strict DBC with one message of random plain and multiplexed signals in both byte orders."""
-    size = source.randint(1, 8) if longest == 8 else source.choice([12, 16, 32, 64])
-    used: set[int] = set()
-    rows: list[tuple[str, tuple[str, str] | None]] = []
-    pages = source.choice([0, 0, 2, 3]) if size > 1 else 0
-    if pages:
-        selector = source.randrange(0, 8 * size - 7, 8)
-        rows.append(("Page", (f' SG_ Page M : {selector}|8@1+ (1,0) [0|0] "" X', "")))
-        used |= set(range(selector, selector + 8))
-    for index in range(source.randint(1, 7)):
-        rows.append((f"S{index}", random_signal(source, f"S{index}", "", used, 8 * size)))
-    for page in range(pages):
-        inside = set(used)
-        for index in range(source.randint(1, 4)):
-            name = f"P{page}S{index}"
-            mux = f" m{source.choice([0, 90, 200]) + page}"
-            rows.append((name, random_signal(source, name, mux, inside, 8 * size)))
-    kept = [(name, row) for name, row in rows if row]
-    lines = ['VERSION ""', "", "NS_ :", "", "BS_:", "", "BU_: X", "", f"BO_ 291 Any: {size} X"]
-    lines += [line for _, (line, _) in kept] + [""]
-    lines += [f"SIG_VALTYPE_ 291 {name} : {kind};" for name, (_, kind) in kept if kind]
-    return "\n".join(lines) + "\n"
 
 
 def frames(source: random.Random, message, count: int) -> list[bytes]:
@@ -139,7 +92,7 @@ def check_encode(ours: CompiledMessage, theirs, data: bytes) -> None:
 
 
 @given(st.randoms(use_true_random=False), st.sampled_from([8, 64]))
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_random_databases_decode_as_cantools(source: random.Random, longest: int) -> None:
     """Any database of plain and multiplexed signals decodes frame by frame and in bulk exactly as cantools does."""
     text = random_dbc(source, longest)

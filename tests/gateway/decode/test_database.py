@@ -114,6 +114,58 @@ def test_a_file_cantools_refuses_is_refused_with_its_name(tmp_path: Path) -> Non
         compile_database(path)
 
 
+ONE = 'BO_ 1 A: 1 X\n SG_ P : 0|8@1+ (1,0) [0|0] "" X\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "a.dbc: the file is empty; get the file again from where it came"),
+        ("hello", "a.dbc:1: this is no DBC: it names no message (no line begins with BO_); name a DBC file"),
+        (HEAD, "a.dbc: it names no message (no line begins with BO_); name a DBC file that has some"),
+        (HEAD + "BO_ 1 A 1 X\n",
+         "a.dbc:5: column 9 is not written as in a DBC: BO_ 1 A 1 X; correct this line, or save the file again with "
+         "a DBC editor"),
+        (HEAD + ONE + ' SG_ Q : 4|2@1+ (1,0) [0|0] "" X\n',
+         "a.dbc:7: the signals Q and P of the message A share bits; correct the start bit or length of one of them, or "
+         "give them their multiplexer"),
+        (HEAD + ONE.replace("0|8", "0|9"),
+         "a.dbc:6: the signal P reaches beyond the end of the message A; correct its start bit or length, or the "
+         "length of the message"),
+        (HEAD + ONE + "\nBO_ 1 B: 1 X\n", "a.dbc:8: the messages B and A (line 5) have the same id 0x1; delete one of "
+                                          "them, or correct its id"),
+        (HEAD + ONE + "\nSIG_VALTYPE_ 1 P : 1;\n",
+         "a.dbc: message A: signal P: a float of 8 bits; expected 16, 32 or 64; correct it, or leave it out"),
+    ],
+)
+def test_what_is_wrong_with_a_file_and_what_to_do(tmp_path: Path, text: str, says: str) -> None:
+    """One sentence with the file, the line where it is known, what is wrong and what to do."""
+    path = tmp_path / "a.dbc"
+    path.write_bytes(text.encode("cp1252"))
+    with pytest.raises(DatabaseError) as caught:
+        compile_database(path)
+    assert str(caught.value) == f"{tmp_path}/{says}"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """So is one that is not there, is a folder, or is saved in another encoding."""
+    with pytest.raises(DatabaseError, match=r"a\.dbc: it cannot be read \(No such file or directory\); check its name"):
+        compile_database(tmp_path / "a.dbc")
+    with pytest.raises(DatabaseError, match=r"it cannot be read \(Is a directory\)"):
+        compile_database(tmp_path)
+    (tmp_path / "a.dbc").write_text(HEAD + ONE, encoding="utf-16")
+    with pytest.raises(DatabaseError, match=r"a\.dbc:1: it is saved as UTF-16; save it as Windows-1252"):
+        compile_database(tmp_path / "a.dbc")
+
+
+def test_of_two_messages_of_one_name_both_are_decoded() -> None:
+    """A name that stands twice in a file takes no message away; by name the later one is found."""
+    database = compile_database(HEAD + ONE + ONE.replace("BO_ 1", "BO_ 2").replace("P", "Q"))
+    assert database.decode(1, False, b"\x05") == {"P": 5}
+    assert database.decode(2, False, b"\x05") == {"Q": 5}
+    assert list(database.message("A").signals) == ["Q"]
+
+
 def test_overlapping_signals_are_refused_unless_asked_for() -> None:
     """A file whose signals overlap loads only with strict=False."""
     text = HEAD + 'BO_ 1 A: 1 X\n SG_ P : 0|8@1+ (1,0) [0|0] "" X\n SG_ Q : 4|4@1+ (1,0) [0|0] "" X\n'
