@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from twolbms.journal.frames import FrameColumns, unpack_frames
 from twolbms.journal.payload import PACK, REFUSALS, UNPACK
 from twolbms.journal.records import Record
 
@@ -23,8 +24,10 @@ HEADER_SIZE = _FIELDS.size + _CRC.size  # 60
 FAMILY_NUMBERS = {"frame": 1, "reading": 2, "sample": 3, "event": 4}
 _FAMILY_NAMES = {number: name for name, number in FAMILY_NUMBERS.items()}
 
-STORED, DEFLATED, SUMMARY = 0, 1, 2
+STORED, DEFLATED, SUMMARY, HOLE, BY_BYTES = 0, 1, 2, 3, 4  # BY_BYTES: of frames, compressed
+WITHOUT_RECORDS = (SUMMARY, HOLE)
 MOST_BYTES = 64 << 20  # a block that says it is larger is not one of ours
+_LEVEL, _MEMORY_LEVEL = 1, 6
 _MOST_TIME_NS = 1 << 62  # so that the difference of two times fits 64 bits
 
 
@@ -74,11 +77,10 @@ def is_of_later_version(raw: bytes) -> bool:
 
 def pack_block(family: str, boot_id: str, records: Sequence[Any]) -> tuple[Header, bytes]:
     """A whole block of at least one record; one of `payload.REFUSALS` when a record cannot be held."""
-    raw = PACK[family](records)
-    deflated = zlib.compress(raw, 1)
-    kind, stored = (DEFLATED, deflated) if len(deflated) < len(raw) else (STORED, raw)
-    times = [record[0] for record in records]
-    first_ns, last_ns = min(times), max(times)
+    raw, first_ns, last_ns, by_bytes = PACK[family](records)
+    kind, stored = BY_BYTES if by_bytes else DEFLATED, _deflate(raw)
+    if len(stored) >= len(raw) and not by_bytes:
+        kind, stored = STORED, raw
     if first_ns <= -_MOST_TIME_NS or last_ns >= _MOST_TIME_NS:
         raise ValueError("time beyond 146 years from the clock's zero")
     header = Header(family, kind, len(records), len(raw), len(stored), first_ns, last_ns, boot_id, zlib.crc32(stored))
@@ -106,15 +108,34 @@ def pack_summary(family: str, boot_id: str, records: int, first_ns: int, last_ns
     return pack_header(Header(family, SUMMARY, records, 0, 0, first_ns, last_ns, boot_id, 0))
 
 
+def pack_hole(family: str, boot_id: str, size: int, time_ns: int) -> bytes:
+    """What a repair puts in the place of `size` damaged bytes, at least a header's, so that cursors stay good."""
+    zeros = bytes(size - HEADER_SIZE)
+    return pack_header(Header(family, HOLE, 0, 0, len(zeros), time_ns, time_ns, boot_id, zlib.crc32(zeros))) + zeros
+
+
+def _deflate(raw: bytes) -> bytes:
+    # A third of the time of zlib.compress for a small block, whose tables are larger than the block, and no larger.
+    deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, _MEMORY_LEVEL)
+    return deflater.compress(raw) + deflater.flush()
+
+
 def unpack_records(header: Header, payload: bytes, shift_ns: int = 0) -> list[Record]:
     """The records of a block whose checksum was right, their times plus `shift_ns`; one of `payload.NONSENSE`."""
+    if header.family == "frame":
+        return unpack_frame_columns(header, payload, shift_ns).frames()
     return UNPACK[header.family](_inflate(header, payload), header.records, shift_ns)
+
+
+def unpack_frame_columns(header: Header, payload: bytes, shift_ns: int = 0) -> FrameColumns:
+    """The frames of a block of that family as columns; else as `unpack_records`."""
+    return unpack_frames(_inflate(header, payload), header.records, shift_ns, header.kind == BY_BYTES)
 
 
 def _inflate(header: Header, payload: bytes) -> bytes:
     if header.kind == STORED:
         return payload
-    if header.kind != DEFLATED:
+    if header.kind != DEFLATED and (header.kind, header.family) != (BY_BYTES, "frame"):
         raise ValueError(f"unknown kind of block {header.kind}")
     inflater = zlib.decompressobj()
     try:

@@ -57,6 +57,19 @@ def read_boots(folder: Path) -> Boots:
     return Boots(walls, bad_lines)
 
 
+def good_lines(raw: bytes) -> tuple[list[bytes], int]:
+    """The lines of a boots file that can be read, the first of each boot, and how many cannot."""
+    found: dict[str, bytes] = {}
+    bad_lines = 0
+    for line in filter(None, raw.split(b"\n")):
+        parsed = _parse(line)
+        if parsed is None:
+            bad_lines += 1
+        else:
+            found.setdefault(parsed[0], line + b"\n")
+    return [*found.values()], bad_lines
+
+
 class BootsFile:
     """The boots of a folder, read again when a boot is asked for that was not there yet."""
 
@@ -79,8 +92,9 @@ class BootsFile:
         if not stat.S_ISREG(file.st_mode):  # `verify` says so; without it no boot has a wall time
             return
         if self._seen != (file.st_mtime_ns, file.st_size):
-            self._seen = (file.st_mtime_ns, file.st_size)
             self._walls = read_boots(self._folder).walls
+            # Only now: whoever asks meanwhile in another thread, or after a read that failed, must look for himself.
+            self._seen = (file.st_mtime_ns, file.st_size)
 
 
 def append_boot(folder: Path, boot_id: str, wall: Wall) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from operator import sub
+from typing import NamedTuple
 
 _BASE = struct.Struct("<q")
 _COUNT = struct.Struct("<H")
@@ -18,7 +19,8 @@ _NARROW = (("b", 7), ("h", 15), ("i", 31), ("q", 63))
 _SWAP = sys.byteorder == "big"
 
 
-def _little(values: array[int] | array[float]) -> bytes:
+def little(values: array[int] | array[float]) -> bytes:
+    """The bytes of an array that nobody else uses, in little-endian order."""
     if _SWAP:
         values.byteswap()
     return values.tobytes()
@@ -26,10 +28,14 @@ def _little(values: array[int] | array[float]) -> bytes:
 
 def pack_integers(values: Sequence[int]) -> bytes:
     """A type letter (b, h, i, q: 1, 2, 4, 8 bytes, signed), then the values; OverflowError beyond 64 bits."""
-    low, high = min(values), max(values)
+    return pack_range(values, min(values), max(values))
+
+
+def pack_range(values: Sequence[int], low: int, high: int) -> bytes:
+    """As `pack_integers`, for values of which the lowest and the highest are known."""
     for code, bits in _NARROW:
         if -(1 << bits) <= low and high < 1 << bits:
-            return code.encode() + _little(array(code, values))
+            return code.encode() + little(array(code, values))
     raise OverflowError(f"{low}…{high} does not fit 64 bits")
 
 
@@ -38,15 +44,55 @@ def pack_steps(values: Sequence[int]) -> bytes:
     return _BASE.pack(values[0]) + pack_integers([0, *map(sub, values[1:], values)])
 
 
+def pack_times(values: Sequence[int]) -> tuple[bytes, int, int]:
+    """What `pack_steps` packs, in a type wide enough for most times, and the earliest and the latest of them."""
+    steps = [0, *map(sub, values[1:], values)]
+    try:
+        packed = b"i" + little(array("i", steps))
+    except OverflowError:
+        packed = pack_integers(steps)
+    in_order = min(steps) >= 0
+    return (_BASE.pack(values[0]) + packed, values[0] if in_order else min(values),
+            values[-1] if in_order else max(values))
+
+
 def pack_floats(values: Sequence[float]) -> bytes:
     """IEEE 754 doubles."""
-    return _little(array("d", values))
+    return little(array("d", values))
 
 
 def pack_text(text: str) -> bytes:
     """UTF-8 behind its length in bytes (2 bytes); struct.error above 65,535."""
     encoded = text.encode("utf-8", "surrogatepass")
     return _COUNT.pack(len(encoded)) + encoded
+
+
+def cut(raw: bytes, sizes: Sequence[int]) -> Iterator[bytes]:
+    """Data laid one behind the other as its single parts; ValueError when the sizes do not add up to it."""
+    ends = [*accumulate(sizes)]
+    if (ends[-1] if ends else 0) != len(raw) or min(sizes, default=0) < 0:
+        raise ValueError("the lengths of the data do not add up")
+    return (raw[end - size:end] for size, end in zip(sizes, ends, strict=True))
+
+
+class Steps(NamedTuple):
+    """Numbers as packed: each of `steps` is the difference from the number before, of the first one from `start`."""
+
+    start: int
+    steps: array[int]
+
+    def values(self) -> list[int]:
+        """The numbers themselves."""
+        return [*accumulate(self.steps, initial=self.start)][1:]
+
+
+class Packed(NamedTuple):
+    """The payload of a block and the times of its records; `by_bytes`: frames whose data lie byte by byte."""
+
+    raw: bytes
+    first_ns: int
+    last_ns: int
+    by_bytes: bool = False
 
 
 class Columns:
@@ -84,10 +130,12 @@ class Columns:
 
     def steps(self, count: int, shift: int = 0) -> list[int]:
         """What `pack_steps` packed, each value plus `shift`."""
+        return self.later_steps(count, shift).values()
+
+    def later_steps(self, count: int, shift: int = 0) -> Steps:
+        """The same, not yet added up."""
         base, = _BASE.unpack(self.take(_BASE.size))
-        steps = self.integers(count).tolist()
-        steps[0] += base + shift
-        return list(accumulate(steps))
+        return Steps(base + shift, self.integers(count))
 
     def floats(self, count: int) -> list[float]:
         """What `pack_floats` packed."""

@@ -16,6 +16,7 @@ from twolbms.journal.segment_writer import Newest
 
 GAP = "gap"
 LOST = "lost"
+DROPPED = "dropped"
 
 _REASONS = {  # (same boot, closed in good order)
     (True, True): "the gateway was stopped",
@@ -50,6 +51,11 @@ def lost_event(losses: Mapping[str, Loss], reason: str, now_ns: int) -> Event:
     data |= {family: loss.records for family, loss in losses.items()}
     data |= {"from_ns": min(loss.from_ns for loss in total), "to_ns": max(loss.to_ns for loss in total)}
     return Event(now_ns, LOST, "", data | {"reason": reason})
+
+
+def dropped_event(family: str, records: int, reason: str, now_ns: int) -> Event:
+    """How many of the oldest raw records were unlinked before their time, to make room on a full disk."""
+    return Event(now_ns, DROPPED, "", {"count": records, "family": family, "reason": reason})
 
 
 def on_wall_clock(event: Event, boot_id: str, walls: Mapping[str, Wall]) -> Event:

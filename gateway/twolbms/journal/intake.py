@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 
@@ -43,6 +43,18 @@ class Intake:
             self._waiting.append(record)
         else:
             self._put_in_a_crowd(record)
+
+    def put_all(self, records: Sequence[Any]) -> None:
+        """Takes records in as `put` does one, oldest first: those beyond the limit are counted as lost."""
+        room = self._limit - len(self._waiting)
+        if room < len(records):
+            surplus = records[max(room, 0):]
+            times = [record[0] for record in surplus]
+            self.lose(Loss(len(surplus), min(times), max(times)))
+            records = records[:max(room, 0)]
+        self._waiting += records
+        if len(self._waiting) > self._large:
+            self._wake()
 
     def _put_in_a_crowd(self, record: Any) -> None:
         if len(self._waiting) < self._limit:

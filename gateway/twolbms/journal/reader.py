@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-from twolbms.journal.block import HEADER_SIZE, SUMMARY, Header, unpack_records
+from twolbms.journal.block import HEADER_SIZE, WITHOUT_RECORDS, Header, unpack_frame_columns, unpack_records
 from twolbms.journal.boots import BootsFile
+from twolbms.journal.ends import blocks_end
+from twolbms.journal.frames import FrameColumns
 from twolbms.journal.gaps import GAP, on_wall_clock
 from twolbms.journal.payload import NONSENSE
-from twolbms.journal.records import FAMILIES, Cursor, Event, Record
-from twolbms.journal.scan import read_summary, walk
+from twolbms.journal.records import FAMILIES, Cursor, Event, Record, Wall
+from twolbms.journal.scan import Piece, read_summary, walk
 from twolbms.journal.segments import is_file, segment_numbers, segment_path
 from twolbms.journal.verify import problems
+
+T = TypeVar("T")
 
 
 class Block(NamedTuple):
@@ -37,6 +41,30 @@ class Block(NamedTuple):
     quality: str | None = None
     skipped_segments: int = 0
     damaged: int = 0
+
+
+class FrameBlock(NamedTuple):
+    """The frames of one block as columns, for whoever handles many; the rest is as in `Block`."""
+
+    boot_id: str
+    columns: FrameColumns
+    wall_known: bool
+    next: Cursor
+    quality: str | None = None
+    skipped_segments: int = 0
+    damaged: int = 0
+
+
+class _Found(NamedTuple, Generic[T]):
+    """What one whole block holds, and the cursor behind it."""
+
+    content: T
+    boot_id: str
+    wall: Wall | None
+    next: Cursor
+
+
+_Unpack = Callable[[Header, bytes, Mapping[str, Wall]], T]
 
 
 class _Segment(NamedTuple):
@@ -63,6 +91,27 @@ class JournalReader:
 
     def blocks(self, family: str, cursor: Cursor | None = None) -> Iterator[Block]:
         """Every whole block from the cursor on, or from the oldest. A block at its `next` is never yielded twice."""
+        for found, skipped, damaged in self._passed(family, cursor, _records_of):
+            if found.content:
+                yield Block(family, found.boot_id, found.content, found.wall is not None, found.next,
+                            found.wall.quality if found.wall else None, skipped, damaged)
+
+    def frame_tables(self, cursor: Cursor | None = None) -> Iterator[FrameBlock]:
+        """As `blocks` of the family "frame", with columns in place of a record for every frame."""
+        for found, skipped, damaged in self._passed("frame", cursor, _columns_of):
+            yield FrameBlock(found.boot_id, found.content, found.wall is not None, found.next,
+                             found.wall.quality if found.wall else None, skipped, damaged)
+
+    def end(self, family: str) -> Cursor | None:
+        """The cursor behind everything that is there now: whoever begins there gets only what comes. None: no file."""
+        segments = self._segments(family)
+        if not segments:
+            return None
+        with self._opened(family, segments[-1]) as fd:
+            return Cursor(family, segments[-1].number, 0 if fd is None else blocks_end(fd))
+
+    def _passed(self, family: str, cursor: Cursor | None, unpack: _Unpack[T]) -> Iterator[tuple[_Found[T], int, int]]:
+        """What is found from the cursor on, with the segments skipped and the stretches damaged before each."""
         segments = self._segments(family)
         skipped = 0
         if cursor is not None and segments and cursor.segment <= segments[-1].number:
@@ -76,11 +125,12 @@ class JournalReader:
                     skipped += 1
                     continue
                 offset = cursor.offset if cursor is not None and cursor.segment == segment.number else 0
-                for block in self._segment_blocks(family, segment, fd, offset):
-                    damaged += block.damaged
-                    if block.records:
-                        yield block._replace(skipped_segments=skipped, damaged=damaged)
-                        skipped = damaged = 0
+                for found in self._found_in(family, segment, fd, offset, unpack):
+                    if found is None:
+                        damaged += 1
+                        continue
+                    yield found, skipped, damaged
+                    skipped = damaged = 0
 
     def _segments(self, family: str) -> list[_Segment]:
         # Listed before any is read: whatever has a follower in this list grows no more.
@@ -105,40 +155,35 @@ class JournalReader:
         finally:
             os.close(fd)
 
-    def _segment_blocks(self, family: str, segment: _Segment, fd: int, offset: int) -> Iterator[Block]:
-        """The blocks of one segment; one without records tells of damage."""
+    def _found_in(self, family: str, segment: _Segment, fd: int, offset: int,
+                  unpack: _Unpack[T]) -> Iterator[_Found[T] | None]:
+        """The blocks of one segment; None for each stretch that cannot be read."""
         records_end = _records_end(fd) if segment.following is not None else None
-        here = Cursor(family, segment.number, offset)
         for piece in walk(fd, offset):
             if piece.header is None:
-                if piece.kind == "damaged" or (segment.following is not None and piece.end > piece.offset):
-                    yield self._damage(family, here)
-            elif piece.header.kind != SUMMARY:
+                if _is_damage(piece, segment):
+                    self.damaged += 1
+                    yield None
+            elif piece.header.kind not in WITHOUT_RECORDS:
                 done = segment.following is not None and piece.end == records_end
                 behind = (segment.following or 0, 0) if done else (segment.number, piece.end)
-                yield self._block(family, piece.header, piece.payload, Cursor(family, *behind))
+                yield self._unpacked(family, piece.header, piece.payload, Cursor(family, *behind), unpack)
 
-    def _damage(self, family: str, cursor: Cursor) -> Block:
-        self.damaged += 1
-        return Block(family, "", [], False, cursor, damaged=1)
-
-    def _block(self, family: str, header: Header, payload: bytes, behind: Cursor) -> Block:
+    def _unpacked(self, family: str, header: Header, payload: bytes, behind: Cursor,
+                  unpack: _Unpack[T]) -> _Found[T] | None:
         walls = self._boots.walls_with(header.boot_id)
-        wall = walls.get(header.boot_id)
-        if header.family != family:
-            return self._damage(family, behind)
         try:
-            records = unpack_records(header, payload, wall.offset_ns if wall else 0)
+            if header.family == family:
+                return _Found(unpack(header, payload, walls), header.boot_id, walls.get(header.boot_id), behind)
         except NONSENSE:
-            return self._damage(family, behind)
-        if family == "event":
-            records = [on_wall_clock(event, header.boot_id, walls) for event in records if isinstance(event, Event)]
-        return Block(family, header.boot_id, records, wall is not None, behind, wall.quality if wall else None)
+            pass
+        self.damaged += 1
+        return None
 
     def records(self, family: str, start_ns: int | None = None, end_ns: int | None = None) -> Iterator[Record]:
         """The records with start <= wall time < end, in the order of writing. Blocks outside are not unpacked."""
         def wanted(header: Header) -> bool:
-            return header.kind != SUMMARY and self._overlaps(header, start_ns, end_ns)
+            return header.kind not in WITHOUT_RECORDS and self._overlaps(header, start_ns, end_ns)
 
         for segment in self._segments(family):
             with self._opened(family, segment) as fd:
@@ -147,10 +192,12 @@ class JournalReader:
                     continue
                 for piece in walk(fd, 0, wanted):
                     if piece.header is None:
-                        self.damaged += piece.kind == "damaged" or segment.following is not None
+                        self.damaged += _is_damage(piece, segment)
                         continue
-                    block = self._block(family, piece.header, piece.payload, Cursor(family, segment.number, piece.end))
-                    yield from _within(block.records, start_ns, end_ns)
+                    behind = Cursor(family, segment.number, piece.end)
+                    found = self._unpacked(family, piece.header, piece.payload, behind, _records_of)
+                    if found is not None:
+                        yield from _within(found.content, start_ns, end_ns)
 
     def _overlaps(self, header: Header, start_ns: int | None, end_ns: int | None) -> bool:
         wall = self._boots.walls_with(header.boot_id).get(header.boot_id)
@@ -165,9 +212,30 @@ class JournalReader:
         return [event for block in self.blocks("event") for event in block.records
                 if isinstance(event, Event) and event.kind == GAP]
 
-    def verify(self) -> list[str]:
-        """Reads everything; one text for each thing that is not as it should be."""
-        return problems(self._folder)
+    def verify(self, newest: int | None = None) -> list[str]:
+        """Reads everything, or the `newest` segments of each family; one text for each thing that is not right."""
+        return problems(self._folder, newest)
+
+
+def _is_damage(piece: Piece, segment: _Segment) -> bool:
+    """Whether a stretch without a whole block will stay without one: the newest segment's tail may be written now."""
+    return piece.kind == "damaged" or (piece.kind == "tail" and segment.following is not None)
+
+
+def _shift_ns(header: Header, walls: Mapping[str, Wall]) -> int:
+    wall = walls.get(header.boot_id)
+    return wall.offset_ns if wall else 0
+
+
+def _records_of(header: Header, payload: bytes, walls: Mapping[str, Wall]) -> list[Record]:
+    records = unpack_records(header, payload, _shift_ns(header, walls))
+    if header.family != "event":
+        return records
+    return [on_wall_clock(event, header.boot_id, walls) for event in records if isinstance(event, Event)]
+
+
+def _columns_of(header: Header, payload: bytes, walls: Mapping[str, Wall]) -> FrameColumns:
+    return unpack_frame_columns(header, payload, _shift_ns(header, walls))
 
 
 def _records_end(fd: int) -> int:

@@ -1,7 +1,7 @@
 """Walks the blocks of one segment file, whole or damaged, while it may still be growing.
 
-Every byte is accounted for: a whole block, a damaged stretch with a good block behind it, or a tail that is no block
-(yet).
+Every byte is accounted for: a whole block, a damaged stretch with a good block behind it, a tail that is no block
+(yet), or room: zeros up to the end, which the writer has taken from the disk ahead of the blocks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CHUNK = 1 << 18
 class Piece(NamedTuple):
     """Bytes `offset` to `end` of a segment; `header` and `payload` of a whole block, else empty."""
 
-    kind: Literal["block", "damaged", "tail"]
+    kind: Literal["block", "damaged", "tail", "room"]
     offset: int
     end: int
     header: Header | None = None
@@ -50,7 +50,7 @@ def _always(_: Header) -> bool:
 def walk(fd: int, offset: int = 0, wanted: Callable[[Header], bool] = _always) -> Iterator[Piece]:
     """The pieces from `offset` to the end; blocks whose header is not wanted are passed over with their payload unread.
 
-    Summaries are yielded as blocks. A tail, if any, is the last piece; walking again from its offset goes on there.
+    Summaries are yielded as blocks. A tail or room is the last piece; walking again from its offset goes on there.
     """
     window = _Window(fd)
     while head := window.get(offset, HEADER_SIZE):
@@ -60,10 +60,14 @@ def walk(fd: int, offset: int = 0, wanted: Callable[[Header], bool] = _always) -
             continue
         piece = _whole(window, offset, header)
         if piece is None:
+            window = _Window(fd)  # what it holds may be from before the block was written
             piece = _bad_stretch(fd, offset, header)
+            # Blocks are written in order: one with another behind it is whole by now, unless it is damaged.
+            if piece.kind == "damaged":
+                piece = _whole(window, offset, read_header(window.get(offset, HEADER_SIZE))) or piece
         yield piece
         offset = piece.end
-        if piece.kind == "tail":
+        if piece.kind in ("tail", "room"):
             return
 
 
@@ -79,6 +83,8 @@ def _whole(window: _Window, offset: int, header: Header | None) -> Piece | None:
 def _bad_stretch(fd: int, offset: int, header: Header | None) -> Piece:
     """What is bad from `offset` on: up to the next good block, or up to the end of the file."""
     rest = os.pread(fd, max(os.fstat(fd).st_size - offset, 0), offset)
+    if rest == bytes(len(rest)):
+        return Piece("room", offset, offset + len(rest))
     at = rest.find(MAGIC, _bad_size(rest, header))
     while at >= 0:
         if _whole_in(rest, at):

@@ -5,6 +5,7 @@ Knows nothing of threads but that others put records in; whatever a disk refuses
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,12 +14,14 @@ from typing import NamedTuple
 
 from twolbms.journal.boots import append_boot, read_boots
 from twolbms.journal.family_log import FamilyLog
-from twolbms.journal.gaps import gap_event, lost_event
+from twolbms.journal.gaps import dropped_event, gap_event, lost_event
 from twolbms.journal.lock import Ending, FolderLock, JournalBusyError
 from twolbms.journal.records import Record, Wall
 from twolbms.journal.segment_writer import Newest
 
 _LOSSES_EVERY_S = 1.0
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_EXPENDABLE = ("frame", "reading")  # raw records, the larger family first; values and events wait in memory instead
 _CROWDED = "records came faster than the storage took them"
 
 
@@ -56,6 +59,7 @@ class Scribe:
         self._disk_error: str | None = None
         self._synced_at_s = time.monotonic()
         self.bytes_on_disk = 0
+        self.dropped = 0  # records that made room on a full disk before their time
 
     @property
     def error(self) -> str | None:
@@ -96,7 +100,7 @@ class Scribe:
         if error is None:
             error = self._attempt(self._write_wall)
             for log in self._logs.values():
-                error = self._attempt(partial(self._write_out, log)) or error
+                error = self._attempt(partial(self._write_with_room, log)) or error
             error = error or self._attempt(partial(self._tell_losses, at_once))
             error = self._sync_when_due(at_once) or error
             error = self._attempt(self._retain) or error
@@ -165,6 +169,24 @@ class Scribe:
         if event is not None:
             self._logs["event"].intake.put_anyway(event)
 
+    def _write_with_room(self, log: FamilyLog) -> None:
+        """As `_write_out`; on a full disk the oldest raw records make room, one segment at a time."""
+        try:
+            self._write_out(log)
+        except OSError as error:
+            if error.errno not in _FULL or not self._make_room(_words(error)):
+                raise
+            self._write_out(log)
+
+    def _make_room(self, reason: str) -> bool:
+        for family in _EXPENDABLE:
+            records = self._logs[family].segments.drop_oldest()
+            if records is not None:
+                self.dropped += records
+                self._logs["event"].intake.put_anyway(dropped_event(family, records, reason, self._now_ns()))
+                return True
+        return False
+
     def _write_out(self, log: FamilyLog) -> None:
         """Writes what waits now; what comes meanwhile is for the next round, or no round would ever end."""
         due = log.waiting
@@ -214,7 +236,10 @@ class Scribe:
 
     def end(self, in_good_order: bool) -> None:
         """Lets go of the folder."""
+        mine = self._lock is not None and self._lock.in_place()
         for log in self._logs.values():
+            if mine:
+                log.segments.give_back()
             log.segments.close()
         if self._lock is not None:
             if in_good_order:

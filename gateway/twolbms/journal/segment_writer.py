@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from twolbms.journal.block import Header, pack_summary
-from twolbms.journal.records import Wall
+from twolbms.journal.records import GUESSED, Wall
 from twolbms.journal.retention import Keep
 from twolbms.journal.segments import (
     Span,
@@ -21,11 +21,17 @@ from twolbms.journal.segments import (
     read_contents,
     segment_numbers,
     segment_path,
+    span_in,
     span_of_block,
     sync_folder,
 )
 
 SEGMENT_BYTES = 8 << 20
+# Room is taken from the disk ahead of the blocks: as long as they stay within it, a sync writes their pages and not the
+# file system's journal as well. While little is written, the room is filled with zeros, which costs the card every
+# byte twice and still less than the journal; once much is written, it is only reserved (tests/bench/bench_journal.py).
+AHEAD_BYTES = 64 << 10
+_ZEROS_BELOW = 9000  # bytes a sync; above, reserved room costs the card less, as `wear.card_bytes` sums up
 _LEAST_SEGMENT_BYTES = 1 << 16
 _SEGMENTS_KEPT = 8  # unlinking one loses at most this fraction of what is kept
 
@@ -48,20 +54,26 @@ class Newest(NamedTuple):
 class SegmentWriter:
     """The one writer of a family's folder. `adopt` comes first, and again after the folder was away."""
 
-    def __init__(self, folder: Path, family: str, boot_id: str, keep: Keep, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(self, folder: Path, family: str, boot_id: str, keep: Keep, segment_bytes: int = SEGMENT_BYTES,
+                 ahead_bytes: int = AHEAD_BYTES) -> None:
         self._folder = folder
         self._family = family
         self._boot_id = boot_id
         self._keep = keep
         self._segment_bytes = min(segment_bytes, max(_LEAST_SEGMENT_BYTES, keep.bytes // _SEGMENTS_KEPT))
+        self._ahead_bytes = ahead_bytes
         self._sizes: dict[int, int] = {}
         self._starts: dict[int, Header | None] = {}
+        self._ends: dict[int, Span | None] = {}
         self._highest = 0
         self._number = 0
         self._fd: int | None = None
         self._open_path = ""
         self._span: Span | None = None
-        self._size = 0
+        self._size = 0  # where the next block goes
+        self._reserved = 0  # how far the disk has given room
+        self._synced_size = 0
+        self._last_sync_bytes = 0
 
     @property
     def bytes_on_disk(self) -> int:
@@ -97,7 +109,7 @@ class SegmentWriter:
             if contents.good_size < self._sizes[number]:
                 os.ftruncate(fd, contents.good_size)
                 os.fsync(fd)
-            self._size = self._sizes[number] = contents.good_size
+            self._size = self._reserved = self._synced_size = self._sizes[number] = contents.good_size
             self._span = contents.span
             if contents.closed or contents.span is None:
                 return contents.span
@@ -115,6 +127,7 @@ class SegmentWriter:
         if self._fd is None or self._full(header):
             self._start_next()
         assert self._fd is not None
+        self._reserve(self._fd, len(block))
         self._write(self._fd, block)
         self.check_not_removed()
         if not self._in_place(self._fd):
@@ -133,10 +146,29 @@ class SegmentWriter:
                 done += written
         except OSError:
             with contextlib.suppress(OSError):
-                os.ftruncate(fd, self._size)
+                self._cut_off(fd)
             raise
         self._size += done
-        self._sizes[self._number] = self._size
+        self._sizes[self._number] = max(self._size, self._reserved)
+
+    def _reserve(self, fd: int, size: int) -> None:
+        end = self._size + size
+        if end <= self._reserved or not self._ahead_bytes:
+            return
+        end = max(end, min(end + self._ahead_bytes, self._segment_bytes))
+        # Room only spares the disk some writes: where it cannot be had, the block itself may still fit.
+        with contextlib.suppress(OSError):
+            if self._last_sync_bytes < _ZEROS_BELOW:
+                start = max(self._size, self._reserved)
+                self._reserved = start + os.pwrite(fd, bytes(end - start), start)
+            else:
+                os.posix_fallocate(fd, self._size, end - self._size)
+                self._reserved = end
+
+    def _cut_off(self, fd: int) -> None:
+        """Gives back what lies behind the last whole block."""
+        os.ftruncate(fd, self._size)
+        self._reserved = self._sizes[self._number] = self._size
 
     def _full(self, header: Header) -> bool:
         if self._span is None:
@@ -156,7 +188,8 @@ class SegmentWriter:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         self._highest += 1
         self._fd, self._open_path = fd, str(path)
-        self._number, self._size, self._span = self._highest, 0, None
+        self._number, self._size, self._reserved, self._span = self._highest, 0, 0, None
+        self._synced_size = 0
         if made:
             self._sizes.clear()
             sync_folder(self._folder)
@@ -169,6 +202,8 @@ class SegmentWriter:
         # Readers get along without a summary, only slower: that the disk has no room for it is no failure.
         with contextlib.suppress(OSError):
             self._write(fd, pack_summary(self._family, *self._span))
+        with contextlib.suppress(OSError):
+            self._cut_off(fd)
         self._span = None
 
     def _path(self, number: int) -> Path:
@@ -192,6 +227,7 @@ class SegmentWriter:
             # The kernel reports this once and forgets: a second fdatasync of the same file would say that all is well.
             self._forget()
             raise SyncFailedError(error.errno, f"synchronising failed: {error.strerror}") from error
+        self._last_sync_bytes, self._synced_size = self._size - self._synced_size, self._size
         self.check_not_removed()
 
     def check_not_removed(self) -> None:
@@ -210,6 +246,12 @@ class SegmentWriter:
         """Lets go of the file; the next writer of this boot goes on in it."""
         self._forget()
 
+    def give_back(self) -> None:
+        """Gives room that was taken ahead back to the disk; only for who still is the folder's one writer."""
+        if self._fd is not None and self._reserved > self._size:
+            with contextlib.suppress(OSError):
+                self._cut_off(self._fd)
+
     def retain(self, now_wall_ns: int | None, walls: Mapping[str, Wall]) -> None:
         """Unlinks the oldest segments that the rule no longer keeps, never the newest; age waits for wall time."""
         while len(self._sizes) > 1:
@@ -217,22 +259,59 @@ class SegmentWriter:
             kept = self.bytes_on_disk - self._sizes[newest] + self._segment_bytes
             if kept <= self._keep.bytes and not self._outdated(oldest, now_wall_ns, walls):
                 return
-            self._path(oldest).unlink(missing_ok=True)
-            del self._sizes[oldest]
-            self._starts.pop(oldest, None)
+            self._unlink(oldest)
+
+    def drop_oldest(self) -> int | None:
+        """Unlinks the oldest segment to make room on a full disk; the records in it. None: only the newest is left."""
+        if len(self._sizes) < 2:
+            return None
+        oldest = min(self._sizes)
+        span = span_in(self._path(oldest))
+        self._unlink(oldest)
+        return span.records if span else 0
+
+    def _unlink(self, number: int) -> None:
+        self._path(number).unlink(missing_ok=True)
+        del self._sizes[number]
+        self._starts.pop(number, None)
+        self._ends.pop(number, None)
 
     def _outdated(self, oldest: int, now_wall_ns: int | None, walls: Mapping[str, Wall]) -> bool:
-        """Whether a later segment began so long ago that all of the oldest is beyond its age."""
+        """Whether all of the oldest segment is beyond its age by a clock that can be believed.
+
+        Its own end counts where that is known. Else, and where it lies in the future, any later segment that began
+        too long ago shows it, for what was written before that is older still.
+        """
         if self._keep.age_s is None or now_wall_ns is None:
             return False
-        for number in sorted(self._sizes):
-            start = self._start_of(number) if number > oldest else None
-            if start is not None and start.boot_id in walls:
-                began_ns = start.first_ns + walls[start.boot_id].offset_ns
-                return now_wall_ns - began_ns > self._keep.age_s * 1e9
-        return False
+        latest_ns = now_wall_ns - int(self._keep.age_s * 1e9)
+        believed = _believed(walls, self._boot_id)
+        end_ns = self._end_of(oldest, believed)
+        if end_ns is not None and end_ns <= now_wall_ns:
+            return end_ns < latest_ns
+        starts = (self._start_of(number) for number in sorted(self._sizes) if number > oldest)
+        return any(start.first_ns + believed[start.boot_id].offset_ns < latest_ns
+                   for start in starts if start is not None and start.boot_id in believed)
+
+    def _end_of(self, number: int, walls: Mapping[str, Wall]) -> int | None:
+        if number not in self._ends:
+            self._ends[number] = span_in(self._path(number))
+        span = self._ends[number]
+        return span.last_ns + walls[span.boot_id].offset_ns if span is not None and span.boot_id in walls else None
 
     def _start_of(self, number: int) -> Header | None:
         if self._starts.get(number) is None:
             self._starts[number] = first_header(self._path(number))
         return self._starts[number]
+
+
+def _believed(walls: Mapping[str, Wall], boot_id: str) -> Mapping[str, Wall]:
+    """The boots whose clock may say that something is old: no guess, unless now is a guess as well.
+
+    A machine without a clock may have guessed any year; what it wrote, or what was written before it, must not go
+    for that once the right time is known.
+    """
+    now = walls.get(boot_id)
+    if now is not None and now.quality == GUESSED:
+        return walls
+    return {boot: wall for boot, wall in walls.items() if wall.quality != GUESSED}

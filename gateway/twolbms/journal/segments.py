@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from twolbms.journal.block import HEADER_SIZE, SUMMARY, Header, is_of_later_version, read_header
-from twolbms.journal.scan import walk
+from twolbms.journal.block import HEADER_SIZE, HOLE, SUMMARY, Header, is_of_later_version, read_header
+from twolbms.journal.scan import read_summary, walk
 
 
 def segment_path(folder: Path, family: str, number: int) -> Path:
@@ -62,7 +62,8 @@ def span_of_block(header: Header) -> Span:
 class Contents(NamedTuple):
     """What a segment file was found to hold; None for the span of one without a good block.
 
-    `closed`: nothing may be added behind it, for it ends with a summary or with blocks of a later format version.
+    `closed`: nothing may be added behind it, for it ends with a summary or with blocks of a later format version, or
+    holds blocks of several boots, of which no summary can tell. The span is then that of the last of them.
     """
 
     span: Span | None
@@ -81,15 +82,28 @@ def read_contents(fd: int) -> Contents:
         good_size = piece.end
         if piece.header.kind == SUMMARY:
             closed = True
-        else:
-            span = span.and_block(piece.header) if span else span_of_block(piece.header)
+        elif piece.header.kind != HOLE:
+            mixed = span is not None and span.boot_id != piece.header.boot_id
+            closed = closed or mixed
+            span = span.and_block(piece.header) if span and not mixed else span_of_block(piece.header)
     return Contents(span, closed, good_size)
 
 
-def first_header(path: Path) -> Header | None:
-    """The header at the front of a segment; None when it is damaged or not there."""
+def span_in(path: Path) -> Span | None:
+    """What a segment holds, by its summary or else by its blocks; None when that cannot be read."""
     try:
         with path.open("rb") as file:
-            return read_header(file.read(HEADER_SIZE))
+            summary = read_summary(file.fileno())
+            return span_of_block(summary) if summary else read_contents(file.fileno()).span
+    except OSError:
+        return None
+
+
+def first_header(path: Path) -> Header | None:
+    """The header at the front of a segment; None when it is damaged, or a hole, or not there."""
+    try:
+        with path.open("rb") as file:
+            header = read_header(file.read(HEADER_SIZE))
+            return None if header is None or header.kind == HOLE else header
     except OSError:
         return None

@@ -6,8 +6,16 @@ import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
-from twolbms.journal.block import SUMMARY, unpack_records
+from twolbms.journal.block import (
+    HEADER_SIZE,
+    WITHOUT_RECORDS,
+    Header,
+    read_header,
+    unpack_frame_columns,
+    unpack_records,
+)
 from twolbms.journal.boots import read_boots
 from twolbms.journal.payload import NONSENSE
 from twolbms.journal.records import FAMILIES
@@ -15,24 +23,33 @@ from twolbms.journal.scan import Piece, walk
 from twolbms.journal.segments import is_file, segment_numbers, segment_path
 
 
-def problems(folder: Path) -> list[str]:
-    """One text a problem; none for a journal that can be read completely."""
+def problems(folder: Path, newest: int | None = None) -> list[str]:
+    """One text a problem; none for a journal that can be read completely.
+
+    With `newest` only so many segments of each family are read, from the end.
+    """
     if not folder.is_dir():
         return [f"{folder}: no such folder"]
-    texts = [*_misplaced(folder)]
+    texts = [*misplaced(folder)]
     if (folder / "boots").is_file():
         texts += [f"boots: {bad} damaged lines" for bad in [read_boots(folder).bad_lines] if bad]
     for family in FAMILIES:
+        texts += missing(folder, family)
         numbers = segment_numbers(folder, family)
-        for before, number in pairwise(numbers):
-            if number != before + 1:
-                texts.append(f"{family}: segments {before + 1} to {number - 1} are missing")
-        for number in numbers:
+        for number in numbers if newest is None else numbers[-newest:]:
             texts += _segment_problems(segment_path(folder, family, number), family, number == numbers[-1])
     return texts
 
 
-def _misplaced(folder: Path) -> Iterator[str]:
+def missing(folder: Path, *families: str) -> Iterator[str]:
+    """Segments that are not there though older and newer ones are; of all families when none is named."""
+    for family in families or FAMILIES:
+        for before, number in pairwise(segment_numbers(folder, family)):
+            if number != before + 1:
+                yield f"{family}: segments {before + 1} to {number - 1} are missing"
+
+
+def misplaced(folder: Path) -> Iterator[str]:
     """What stands under a name of ours and is something else."""
     for name in ("boots", "lock"):
         if (folder / name).exists() and not is_file(folder / name):
@@ -47,16 +64,38 @@ def _segment_problems(path: Path, family: str, newest: bool) -> Iterator[str]:
         if not is_file(path):
             yield f"{family}/{path.name} is not a file"
             return
-        fd = os.open(path, os.O_RDONLY)
+        for piece, problem, _ in examined(path, family, newest):
+            if problem:
+                yield f"{family}/{path.name} from byte {piece.offset} to {piece.end}: {problem}"
     except FileNotFoundError:  # unlinked by retention since it was listed
         return
+
+
+class Examined(NamedTuple):
+    """A piece of a segment; what is wrong with it, None where nothing is; its header, where only that is whole too."""
+
+    piece: Piece
+    problem: str | None
+    header: Header | None
+
+
+def examined(path: Path, family: str, newest: bool) -> Iterator[Examined]:
+    """Every piece of a segment; OSError."""
+    fd = os.open(path, os.O_RDONLY)
     try:
         for piece in walk(fd):
-            text = _piece_problem(piece, family)
-            if text and not (piece.kind == "tail" and newest and _was_being_written(fd, piece)):
-                yield f"{family}/{path.name} from byte {piece.offset} to {piece.end}: {text}"
+            problem = _piece_problem(piece, family)
+            if problem is not None and piece.kind == "tail" and newest and _was_being_written(fd, piece):
+                problem = None
+            yield Examined(piece, problem, piece.header or (_header_left(fd, piece) if problem else None))
     finally:
         os.close(fd)
+
+
+def _header_left(fd: int, piece: Piece) -> Header | None:
+    """The header of a stretch that is one block with a damaged payload."""
+    header = read_header(os.pread(fd, HEADER_SIZE, piece.offset))
+    return header if header is not None and header.size == piece.end - piece.offset else None
 
 
 def _was_being_written(fd: int, tail: Piece) -> bool:
@@ -66,14 +105,16 @@ def _was_being_written(fd: int, tail: Piece) -> bool:
 
 
 def _piece_problem(piece: Piece, family: str) -> str | None:
+    if piece.kind == "room":
+        return None
     if piece.header is None:
         return "damaged" if piece.kind == "damaged" else "no whole block at the end"
     if piece.header.family != family:
         return f"a block of family {piece.header.family}"
-    if piece.header.kind == SUMMARY:
+    if piece.header.kind in WITHOUT_RECORDS:
         return None
     try:
-        unpack_records(piece.header, piece.payload)
+        (unpack_frame_columns if family == "frame" else unpack_records)(piece.header, piece.payload)
     except NONSENSE as error:
         return f"cannot be unpacked: {error}"
     return None

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from twolbms.journal.family_log import FamilyLog
+from twolbms.journal.frames import LARGEST_FRAME
 from twolbms.journal.intake import Intake
-from twolbms.journal.records import FAMILIES, Event, Frame, Reading, Record, Sample, Series, Wall
+from twolbms.journal.records import FAMILIES, Event, Frame, FrameRow, Reading, Record, Sample, Series, Wall
 from twolbms.journal.retention import Retention
 from twolbms.journal.scribe import Pace, Scribe
-from twolbms.journal.segment_writer import SEGMENT_BYTES, SegmentWriter
+from twolbms.journal.segment_writer import AHEAD_BYTES, SEGMENT_BYTES, SegmentWriter
 
-_LARGEST_FRAME = 64  # CAN FD
 _LARGEST_RECORD = 1 << 16
 _CLOSE_WITHIN_S = 10.0
 
@@ -40,7 +40,8 @@ class Room(NamedTuple):
 class JournalStatus(NamedTuple):
     """Counts of records since this writer began, and the state of the disk.
 
-    `refused` are records that the format cannot hold (a value that is not a number); they are not among the lost.
+    `refused` are records that the format cannot hold (a value that is not a number); they are not among the lost, and
+    neither are the `dropped`: raw records of before that made room on a full disk.
     `last_sync_age_s`: how long ago everything written was synced, in real seconds.
     """
 
@@ -52,6 +53,7 @@ class JournalStatus(NamedTuple):
     last_sync_age_s: float
     error: str | None
     refused: int
+    dropped: int = 0
 
 
 _RETENTION, _PACE, _ROOM = Retention(), Pace(), Room()
@@ -62,14 +64,17 @@ class JournalWriter:
 
     def __init__(self, folder: Path, boot_id: str, *, retention: Retention = _RETENTION, now_ns: Callable[[], int],
                  on_acknowledged: Callable[[Sequence[Record]], None] | None = None, pace: Pace = _PACE,
-                 room: Room = _ROOM, segment_bytes: int = SEGMENT_BYTES) -> None:
+                 room: Room = _ROOM, segment_bytes: int = SEGMENT_BYTES,
+                 ahead_bytes: int = AHEAD_BYTES) -> None:
         """`now_ns` is the boot's monotonic clock; `on_acknowledged` is called on the writing thread."""
         if not re.fullmatch("[0-9a-f]{32}", boot_id):
             raise ValueError(f"boot id {boot_id!r}: expected 32 hex digits")
         self._wake = threading.Event()
         self._pressed = threading.Event()
-        self._logs = {family: self._log(folder, boot_id, family, retention, pace, room, segment_bytes)
-                      for family in FAMILIES}
+        self._logs = {family: FamilyLog(
+            family, boot_id, Intake(getattr(room, family), pace.large, self._wake.set),
+            SegmentWriter(folder, family, boot_id, retention.of(family), segment_bytes, ahead_bytes))
+            for family in FAMILIES}
         self._put_sample = self._logs["sample"].intake.put
         self._put_frame = self._logs["frame"].intake.put
         self._scribe = Scribe(folder, boot_id, self._logs, now_ns, on_acknowledged, pace)
@@ -82,11 +87,6 @@ class JournalWriter:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def _log(self, folder: Path, boot_id: str, family: str, retention: Retention, pace: Pace, room: Room,
-             segment_bytes: int) -> FamilyLog:
-        segments = SegmentWriter(folder, family, boot_id, retention.of(family), segment_bytes)
-        return FamilyLog(family, boot_id, Intake(getattr(room, family), pace.large, self._wake.set), segments)
-
     def sample(self, series: Series, time_ns: int, value: float) -> None:
         """Records one value; what is not a finite number is refused, for unknown is the absence of a sample."""
         try:
@@ -96,6 +96,11 @@ class JournalWriter:
         except (TypeError, OverflowError):
             pass
         self._refuse("sample")
+
+    def samples(self, records: Sequence[Sample]) -> None:
+        """Records a batch of values with one call; the caller knows that each is a finite number."""
+        if records:
+            self._logs["sample"].intake.put_all(records)
 
     def event(self, time_ns: int, kind: str, pack: str, data: dict[str, Any]) -> None:
         """Records an event; refused when `data` is not what JSON can hold, or more than 64 KiB of it."""
@@ -112,10 +117,18 @@ class JournalWriter:
 
     def frame(self, time_ns: int, bus: str, can_id: int, extended: bool, data: bytes) -> None:
         """Records a CAN frame of at most 64 bytes."""
-        if len(data) > _LARGEST_FRAME:
+        if len(data) > LARGEST_FRAME:
             self._refuse("frame")
         else:
             self._put_frame(_new(Frame, (time_ns, bus, can_id, extended, bytes(data))))
+
+    def frames(self, records: Sequence[FrameRow]) -> None:
+        """Records a batch of CAN frames with one call; those that the format cannot hold are refused when written.
+
+        What stands in them is not copied: bytes, not a bytearray that the caller goes on using.
+        """
+        if records:
+            self._logs["frame"].intake.put_all(records)
 
     def reading(self, time_ns: int, source: str, data: bytes) -> None:
         """Records what a device answered, at most 64 KiB."""
@@ -145,7 +158,7 @@ class JournalWriter:
             acknowledged=sum(log.written for log in logs), synced=sum(log.synced for log in logs),
             lost=sum(log.intake.lost for log in logs), pending=sum(log.waiting for log in logs),
             bytes_on_disk=self._scribe.bytes_on_disk, last_sync_age_s=self._scribe.sync_age_s,
-            error=self._scribe.error, refused=sum(log.intake.refused for log in logs))
+            error=self._scribe.error, refused=sum(log.intake.refused for log in logs), dropped=self._scribe.dropped)
 
     def flush(self, timeout_s: float) -> bool:
         """Waits until everything recorded before is written and synced; False when that took longer."""

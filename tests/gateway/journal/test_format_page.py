@@ -49,6 +49,10 @@ class Payload:
             table += [(quantity, pack, None if first < 0 else first + number) for number in range(many)]
         return table
 
+    def data_by_bytes(self, lengths: list[int]) -> list[bytes]:
+        columns = [self.fields(f"{self.count}s")[0] for _ in range(max(lengths))]
+        return [bytes(column[row] for column in columns)[:length] for row, length in enumerate(lengths)]
+
     def data(self, lengths: list[int]) -> list[bytes]:
         return [self.fields(f"{length}s")[0] for length in lengths]
 
@@ -59,9 +63,10 @@ def samples(payload: Payload) -> list[tuple]:
     return [(time_ns, *table[row], value) for time_ns, row, value in zip(times, index, values, strict=True)]
 
 
-def frames(payload: Payload) -> list[tuple]:
+def frames(payload: Payload, by_bytes: bool = False) -> list[tuple]:
     table, index, times, ids = payload.names(), payload.integers(), payload.steps(), payload.integers()
-    data = payload.data(payload.integers())
+    lengths = payload.integers()
+    data = payload.data_by_bytes(lengths) if by_bytes else payload.data(lengths)
     return [(time_ns, table[row], number + 2**31 if number < 0 else number, number < 0, raw)
             for time_ns, row, number, raw in zip(times, index, ids, data, strict=True)]
 
@@ -82,7 +87,7 @@ READERS = {"sample": samples, "frame": frames, "reading": readings, "event": eve
 def read_segment(raw: bytes) -> list[tuple]:
     """(family, boot, records) of each block; a summary's records are their count and times."""
     blocks, at = [], 0
-    while at < len(raw):
+    while raw[at:].strip(b"\0"):  # zeros up to the end are room for blocks to come
         (magic, version, family, kind, zero, count, plain, stored, first, last, boot, crc,
          header_crc) = struct.unpack_from("<4s4B3I2q16s2I", raw, at)
         payload = raw[at + 60:at + 60 + stored]
@@ -92,9 +97,9 @@ def read_segment(raw: bytes) -> list[tuple]:
         if kind == 2:
             blocks.append((FAMILIES[family], boot.hex(), (count, first, last)))
             continue
-        payload = zlib.decompress(payload) if kind == 1 else payload
+        payload = zlib.decompress(payload) if kind in (1, 4) else payload
         assert len(payload) == plain
-        records = READERS[FAMILIES[family]](Payload(payload, count))
+        records = READERS[FAMILIES[family]](Payload(payload, count), *([True] if kind == 4 else []))
         assert (min(records)[0], max(records)[0], len(records)) == (first, last, count)
         blocks.append((FAMILIES[family], boot.hex(), records))
     return blocks

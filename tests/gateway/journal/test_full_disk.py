@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from twolbms.journal import JournalReader, JournalWriter, Pace, Reading
+from twolbms.journal import Frame, JournalReader, JournalWriter, Pace, Reading
 
 A = "aa" * 16
 QUICK = Pace(write_s=0.002, sync_s=0.005, retry_s=0.002, retry_most_s=0.01)
@@ -58,6 +58,28 @@ def small_disk(tmp_path):
         pytest.skip("mounting a small file system needs root and the right to mount")
     yield where
     subprocess.run(["umount", where], check=True)
+
+
+def test_the_oldest_frames_make_room(small_disk):
+    """On a full disk values and events go on being written, for the oldest frames are dropped, told and counted."""
+    folder = small_disk / "journal"
+    writer = JournalWriter(folder, A, now_ns=lambda: 5, pace=QUICK, segment_bytes=1 << 16)
+    for number in range(400):
+        writer.frames([Frame(number, "can0", number, False, os.urandom(8)) for _ in range(250)])
+        writer.event(number, "note", "", {})
+        assert writer.flush(5), writer.status()
+    status = writer.status()
+    assert (status.error, status.lost, status.refused) == (None, 0, 0)
+    writer.close()
+    reader = JournalReader(folder)
+    frames = sum(table.columns.count for table in reader.frame_tables())
+    events = [event for block in reader.blocks("event") for event in block.records]
+    dropped = [event.data for event in events if event.kind == "dropped"]
+    assert sum(event.kind == "note" for event in events) == 400
+    assert {(data["family"], data["reason"]) for data in dropped} == {("frame", "No space left on device")}
+    assert sum(data["count"] for data in dropped) == status.dropped == 400 * 250 - frames
+    assert status.dropped > 0
+    assert reader.verify() == []
 
 
 def test_disk_without_space(small_disk):

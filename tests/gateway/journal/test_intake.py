@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from twolbms.journal.intake import Intake, Loss
 
 
@@ -55,3 +57,19 @@ def test_many_threads_lose_nothing():
         taken += intake.take(100)
     taken += intake.take(10**6)
     assert sorted(taken) == [(number,) for number in range(20_000)]
+
+
+@pytest.mark.parametrize("sizes", [(10,), (4, 4, 4), (3, 0, 9, 2), (0,), (7, 1)])
+def test_batches_keep_to_the_limit(sizes):
+    """Batches are taken as single records are: the oldest while there is room, the others counted with their times."""
+    woken = []
+    intake = Intake(7, 5, lambda: woken.append(1))
+    records = [(number,) for number in range(sum(sizes))]
+    at = 0
+    for size in sizes:
+        intake.put_all(records[at:at + size])
+        at += size
+    assert intake.take(100) == records[:7]
+    assert intake.lost == max(0, len(records) - 7)
+    assert intake.take_loss() == (Loss(len(records) - 7, 7, len(records) - 1) if len(records) > 7 else None)
+    assert bool(woken) == (len(records) > 5)

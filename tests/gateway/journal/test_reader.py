@@ -68,6 +68,20 @@ def test_resuming_gives_every_record_once(open_writer, folder, stop_after):
     assert times(JournalReader(folder).blocks("reading", cursor)) == [20, 21]
 
 
+def test_the_end_is_where_only_what_comes_is_read(open_writer, folder):
+    """A reader that begins at the end gets nothing that was there before, and everything that comes after."""
+    reader = JournalReader(folder)
+    assert reader.end("reading") is None
+    writer = open_writer(segment_bytes=1 << 16)
+    for start in range(0, 20, 5):
+        large_readings(writer, *range(start, start + 5))
+        end = reader.end("reading")
+        assert end == list(reader.blocks("reading"))[-1].next
+        assert list(reader.blocks("reading", end)) == []
+        large_readings(writer, start + 100)
+        assert times(reader.blocks("reading", end)) == [start + 100]
+
+
 def test_cursor_survives_a_restart(open_writer, folder):
     """A cursor goes on across the end of a writer and of a boot."""
     writer = open_writer()
@@ -158,7 +172,7 @@ def test_damage_at_the_end_of_an_old_segment(open_writer, folder):
 
 def test_torn_tail_of_a_live_journal_is_waited_for(open_writer, folder):
     """Half a block at the end is no damage to a reader: it stops before, and reads the block once it is whole."""
-    write(open_writer(), 1, 2)
+    write(open_writer(ahead_bytes=0), 1, 2)
     path = segment_path(folder, "sample", 1)
     whole = path.read_bytes()
     first = next(JournalReader(folder).blocks("sample"))
@@ -173,7 +187,7 @@ def test_torn_tail_of_a_live_journal_is_waited_for(open_writer, folder):
 
 def test_check_tells_a_torn_tail_from_a_write_going_on(open_writer, folder, monkeypatch):
     """Half a block that stays half is named by the check; one that is whole by the next look is not."""
-    write(open_writer(), 1, 2)
+    write(open_writer(ahead_bytes=0), 1, 2)
     path = segment_path(folder, "sample", 1)
     whole = path.read_bytes()
     start = next(JournalReader(folder).blocks("sample")).next.offset

@@ -6,6 +6,7 @@ import zlib
 
 import pytest
 
+import twolbms.journal.scan as scan_module
 from twolbms.journal import Reading
 from twolbms.journal.block import HEADER_SIZE, STORED, Header, pack_block, pack_header, pack_summary
 from twolbms.journal.scan import read_summary, walk
@@ -59,11 +60,28 @@ def test_each_flipped_bit_costs_one_block(pieces):
 
 
 def test_hole_of_zeros(pieces):
-    """A stretch of zeros, as a power cut leaves in files, is passed over to the next block, or is the tail."""
+    """A stretch of zeros, as a power cut leaves in files, is passed over to the next block; at the end it is room."""
     hole = bytes(5000)
     assert pieces(BLOCKS[0] + hole + BLOCKS[1]) == [
         WHOLE[0], ("damaged", ENDS[1], ENDS[1] + 5000), ("block", ENDS[1] + 5000, ENDS[2] + 5000)]
-    assert pieces(BLOCKS[0] + hole) == [WHOLE[0], ("tail", ENDS[1], ENDS[1] + 5000)]
+    assert pieces(BLOCKS[0] + hole) == [WHOLE[0], ("room", ENDS[1], ENDS[1] + 5000)]
+    assert pieces(BLOCKS[0] + BLOCKS[1][:70] + hole) == [WHOLE[0], ("tail", ENDS[1], ENDS[1] + 5070)]
+
+
+def test_blocks_written_while_they_are_looked_for(tmp_path, monkeypatch):
+    """Blocks that a writer puts into its room between two looks of one walk are read, and are no damage."""
+    path = tmp_path / "00000001.seg"
+    path.write_bytes(BLOCKS[0] + bytes(5000))
+    look = scan_module._bad_stretch
+
+    def written_meanwhile(fd, offset, header):
+        if offset == ENDS[1]:
+            path.write_bytes(b"".join(BLOCKS) + bytes(1000))
+        return look(fd, offset, header)
+
+    monkeypatch.setattr(scan_module, "_bad_stretch", written_meanwhile)
+    with path.open("rb") as file:
+        assert [piece[:3] for piece in scan_module.walk(file.fileno())][:-1] == WHOLE
 
 
 def test_missing_bytes(pieces):

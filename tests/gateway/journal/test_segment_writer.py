@@ -26,8 +26,9 @@ def opened(tmp_path):
     """Opens the family "reading" of the test's folder, having adopted what is there."""
     writers = []
 
-    def make(boot_id: str = A, keep: Keep = PLENTY, segment_bytes: int = 1000) -> SegmentWriter:
-        writers.append(SegmentWriter(tmp_path, "reading", boot_id, keep, segment_bytes))
+    def make(boot_id: str = A, keep: Keep = PLENTY, segment_bytes: int = 1000,
+             ahead_bytes: int = 0) -> SegmentWriter:
+        writers.append(SegmentWriter(tmp_path, "reading", boot_id, keep, segment_bytes, ahead_bytes))
         writers[-1].newest = writers[-1].adopt()
         return writers[-1]
 
@@ -122,6 +123,52 @@ def test_segment_that_is_all_torn_is_emptied(opened, found, tmp_path):
     assert writer.newest.span == (A, 2, 0, 1)
     append(writer, 9)
     assert found() == {1: [0, 1, "summary"], 2: [], 3: [9]}
+
+
+def test_room_ahead_is_given_back(opened, found, tmp_path):
+    """Room is taken ahead, never beyond the segment's bound; a full, an adopted and a closed file have none left."""
+    writer = opened(segment_bytes=5000, ahead_bytes=2000)
+    path = tmp_path / "reading" / "00000001.seg"
+    append(writer, 1)
+    assert path.stat().st_size == writer.bytes_on_disk == len(block(1)[1]) + 2000
+    assert found() == {1: [1, "bad"]}
+    append(writer, 2)
+    assert path.stat().st_size == len(block(1)[1]) + 2000, "within the room the size does not change"
+    append(writer, *range(3, 60))
+    assert all(file.stat().st_size <= 5000 + 60 for file in path.parent.iterdir())
+    assert found()[1][-1] == "summary"
+    writer = opened(segment_bytes=5000, ahead_bytes=2000)
+    assert "bad" not in [piece for pieces in found().values() for piece in pieces]
+    append(writer, 60)
+    writer.give_back()
+    assert "bad" not in found()[max(found())]
+
+
+@pytest.mark.parametrize("size", [100, 20_000])
+def test_a_disk_that_reserves_nothing_is_no_failure(opened, found, monkeypatch, size):
+    """Where no room can be taken ahead, neither zeros nor reserved, the blocks are written all the same."""
+    write = os.pwrite
+    monkeypatch.setattr(os, "posix_fallocate", refuse_all)
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: write(fd, data, at) if any(data) else refuse_all())
+    writer = opened(segment_bytes=MIB, ahead_bytes=2000)
+    for number in range(4):
+        append(writer, number, size=size)
+        writer.sync()
+    assert found() == {1: [0, 1, 2, 3]}
+
+
+@pytest.mark.parametrize("size", [100, 20_000])
+def test_zeros_for_little_and_reserved_room_for_much(opened, found, monkeypatch, size):
+    """Room ahead is filled with zeros while syncs are small, and only reserved once they are large."""
+    reserve, reserved = os.posix_fallocate, []
+    monkeypatch.setattr(os, "posix_fallocate", lambda *place: (reserved.append(place), reserve(*place)))
+    writer = opened(keep=Keep(1 << 30), segment_bytes=4 * MIB, ahead_bytes=10_000)
+    for number in range(40):
+        append(writer, number, size=size)
+        writer.sync()
+    assert bool(reserved) == (size > 9000)
+    writer.give_back()
+    assert found() == {1: [*range(40)]}
 
 
 @pytest.mark.parametrize("part", [0, 1, 59, 60, 90])

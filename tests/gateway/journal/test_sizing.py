@@ -33,6 +33,8 @@ class House:
             self._current_a = self._rng.uniform(-60, 40)
         self._used_ah += self._current_a / 3600
         for field in FIELDS.values():
+            if field.level in ("bus", "device"):  # not of a pack
+                continue
             due = field.record_s and now_s % field.record_s == 0
             times = 1 if due else 0
             if steps and field.step is not None:
