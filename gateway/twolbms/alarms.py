@@ -42,5 +42,7 @@ class Alarms:
         return sorted(self._standing.values(), key=lambda alarm: alarm.since_ns)
 
     def shown(self) -> list[dict[str, Any]]:
-        """For the snapshot."""
-        return [{"text": alarm.text, "pack": alarm.pack, "since_ns": alarm.since_ns} for alarm in self.standing()]
+        """For the snapshot; `alarm` is the key."""
+        oldest_first = sorted(self._standing.items(), key=lambda item: item[1].since_ns)
+        return [{"alarm": key, "text": alarm.text, "pack": alarm.pack, "since_ns": alarm.since_ns}
+                for (_, key), alarm in oldest_first]

@@ -9,12 +9,11 @@ import asyncio
 import logging
 import signal
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Protocol
 
 from twolbms.battery.requests import Ticket
@@ -24,16 +23,18 @@ from twolbms.clock import Clock
 from twolbms.config.pack import GuardedPack
 from twolbms.config.site import Site
 from twolbms.contract import node_contract
+from twolbms.devices.kinds import KINDS, DeviceSetup
 from twolbms.engine import Engine, Wish
-from twolbms.journal import JournalReader, JournalWriter, Keep, Record, Retention
+from twolbms.journal import JournalWriter, Keep, Record, Retention
 from twolbms.outlets.local_socket import LocalSocket
 from twolbms.outlets.systemd import SystemdNotice
 from twolbms.restart import last_marks
 from twolbms.sources.can import CanSource, Received, open_bus
+from twolbms.sources.serial_device import Heard, SerialDevice
 
 _LOG = logging.getLogger(__name__)
 
-TICK_S = 0.02  # real seconds between ticks
+TICK_S = 0.04  # real seconds between ticks: well within every period of the bus, and half the wake-ups of 20 ms
 STORY_TICK_S = 0.05  # and at most so many seconds of the clock's own time, when it runs faster
 LOOK_OUTSIDE_NS = 500_000_000  # real time between looks at journal and outlets
 _MOST_WAITING = 50_000  # frames: ten seconds of the fullest bus; older ones are dropped and counted
@@ -64,7 +65,13 @@ def site_setup(site: Site, types: dict[str, GuardedPack]) -> SiteSetup:
     packs = tuple(PackSetup(entry.name, entry.node, entry.bus, types[entry.name], entry.keep_closed,
                             entry.wiring_mohm / 1000, entry.soc) for entry in site.packs)
     return SiteSetup(site.site, tuple(bus.name for bus in site.buses), packs, site.pack_names_by_bank,
-                     site.requests.expire_s)
+                     site.requests.expire_s, site.journal.record_frames)
+
+
+def device_setups(site: Site) -> list[DeviceSetup]:
+    """What engine and sources are told of the devices of a site file."""
+    return [DeviceSetup(device.name, KINDS[device.kind], device.port, device.pack or "", device.max_age_s)
+            for device in site.devices]
 
 
 def retention(site: Site) -> Retention:
@@ -87,17 +94,20 @@ class Gateway:
         self.journal = JournalWriter(folder, clock.boot_id, retention=retention(site), now_ns=clock.mono_ns,
                                      on_acknowledged=self._acknowledged)
         now_ns = clock.mono_ns()
-        self.engine = Engine(site_setup(site, types), node_contract(), self.journal, now_ns)
+        devices = device_setups(site)
+        self.engine = Engine(site_setup(site, types), node_contract(), self.journal, now_ns, devices)
         self.engine.restore(last_marks(folder, self.engine.packs, clock.wall_ns(now_ns)), now_ns)
         self._fix_wall()
         self.sources = {bus.name: CanSource(
-            bus.name, partial(open_bus, bus.interface, bus.channel, bus.bitrate), clock, self._deliver,
-            partial(self._bus_changed, bus.name)) for bus in site.buses}
+            bus.name, partial(open_bus, bus.name, bus.interface, bus.channel, bus.bitrate, clock), clock,
+            partial(self._deliver, bus.name), partial(self._bus_changed, bus.name)) for bus in site.buses}
+        self.devices = {device.name: SerialDevice(
+            device, clock, partial(self._device_heard, device.name), partial(self._device_changed, device.name))
+            for device in devices}
         self._outlets: dict[str, Outlet | None] = {}
-        self._outlet_errors: dict[str, str] = {}
-        self._inbox: deque[Received] = deque()
-        self._overrun = 0
-        self._inbox_told = False
+        self._without_outlet: dict[str, tuple[str, str]] = {}  # state and why, of one that is not (yet) there
+        self._inbox: deque[tuple[str, Sequence[Received]]] = deque()
+        self._overrun: Counter[str] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self._stop_reason = "asked to"
@@ -109,7 +119,7 @@ class Gateway:
     # --- life ---
 
     async def run(self, *, once: bool = False) -> bool:
-        """Runs until it is told to stop, or once until every pack has been heard whole; whether that was reached."""
+        """Runs until it is told to stop, or once until every pack and device was heard; whether that was reached."""
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
@@ -118,14 +128,18 @@ class Gateway:
         try:
             await self.socket.start()
             self.engine.start(_version(), self.clock.mono_ns())
-            self._start_outlets()
-            for source in self.sources.values():
+            for source in self._all_sources():
                 source.start()
+            starting = asyncio.create_task(self._start_outlets())
             self._systemd.tell("READY=1")
             heard = await self._tick_on(once)
+            await starting
         finally:
             await self._close()
         return heard
+
+    def _all_sources(self) -> list[CanSource | SerialDevice]:
+        return [*self.sources.values(), *self.devices.values()]
 
     def stop(self, reason: str) -> None:
         """Ends `run` in good order. Call it on the loop's thread."""
@@ -141,14 +155,14 @@ class Gateway:
                 return True
             if once and time.monotonic() > until_s:
                 return False
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), pause_s)
+            await asyncio.sleep(pause_s)  # a third of what waiting for the stop as well would cost, 50 times a second
         return True
 
     def _all_heard(self) -> bool:
         now_ns = self.clock.mono_ns()
-        return all(pack.heard.info.complete and not pack.heard.state.silent(now_ns) and pack.heard.cells.whole(now_ns)
-                   for pack in self.engine.packs.values())
+        return self.engine.devices.all_heard(now_ns) and all(
+            pack.heard.info.complete and not pack.heard.state.silent(now_ns) and pack.heard.cells.whole(now_ns)
+            for pack in self.engine.packs.values())
 
     def _tick(self) -> None:
         """One turn. A fault of ours in it is told once and the next turn tried; systemd is then not told "alive"."""
@@ -162,15 +176,22 @@ class Gateway:
                 self._look_due_ns = host_ns + LOOK_OUTSIDE_NS
                 self._look_outside(now_ns)
             self._systemd.alive(host_ns)
-            self._ill = None
+            if self._ill is not None:
+                self._tell_ill(None, now_ns)
         except Exception as error:
             if self._ill != repr(error):
                 _LOG.exception("a turn of the gateway failed; it goes on")
-            self._ill = repr(error)
+                self._tell_ill(repr(error), self.clock.mono_ns())
+
+    def _tell_ill(self, error: str | None, now_ns: int) -> None:
+        self._ill = error
+        text = f"a part of the gateway fails, the rest goes on: {error}" if error else None
+        with suppress(Exception):  # it may be the telling that fails
+            self.engine.alarms.set("gateway_ill", "", text, now_ns)
 
     async def _close(self) -> None:
         self._systemd.tell("STOPPING=1")
-        for source in self.sources.values():
+        for source in self._all_sources():
             source.stop()
         self.last_picture = self._snapshot()
         self.engine.stop(self._stop_reason, self.clock.mono_ns())
@@ -183,24 +204,19 @@ class Gateway:
 
     # --- frames ---
 
-    def _deliver(self, batch: list[Received]) -> None:
-        """On a bus's thread: frames go over to the loop, which is woken once for all that wait."""
-        self._inbox.extend(batch)
-        if not self._inbox_told and self._loop is not None:
-            self._inbox_told = True
-            with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._drain)
+    def _deliver(self, bus: str, batch: Sequence[Received]) -> None:
+        """On a bus's thread: frames wait for the loop's next turn, which is at most a tick away."""
+        self._inbox.append((bus, batch))
 
     def _drain(self) -> None:
-        self._inbox_told = False
-        inbox, receive = self._inbox, self.engine.receive
-        surplus = len(inbox) - _MOST_WAITING
-        for _ in range(max(0, surplus)):
-            inbox.popleft()
-            self._overrun += 1
+        inbox, receive_all = self._inbox, self.engine.receive_all
+        surplus = sum(len(batch) for _, batch in list(inbox)) - _MOST_WAITING
+        while surplus > 0:
+            bus, batch = inbox.popleft()
+            surplus -= len(batch)
+            self._overrun[bus] += len(batch)
         while inbox:
-            frame, time_ns = inbox.popleft()
-            receive(frame, time_ns)
+            receive_all(*inbox.popleft())
 
     def _bus_changed(self, name: str, up: bool, error: str | None) -> None:
         """On a bus's thread."""
@@ -208,26 +224,55 @@ class Gateway:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(lambda: self.engine.bus_state(name, up, error, self.clock.mono_ns()))
 
+    # --- devices ---
+
+    def _device_heard(self, name: str, batch: list[Heard]) -> None:
+        """On a device's thread."""
+        def take() -> None:
+            for reading, time_ns in batch:
+                self.engine.devices.take(name, reading, time_ns)
+        self._on_loop(take)
+
+    def _device_changed(self, name: str, up: bool, error: str | None) -> None:
+        """On a device's thread."""
+        self._on_loop(lambda: self.engine.devices.state(name, up, error, self.clock.mono_ns()))
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(call)
+
     # --- outside ---
 
-    def _start_outlets(self) -> None:
+    async def _start_outlets(self) -> None:
+        """Makes the outlets on a thread, for compiling DBC files takes seconds where they are met the first time."""
         if self.site.influxdb is not None:
-            try:
-                self._outlets["influxdb"] = outlet = _influx(self.site, self.clock)
-                outlet.start()
-            except Exception as error:
-                _LOG.exception("the outlet influxdb does not start")
-                self._outlets["influxdb"] = None
-                self._outlet_errors["influxdb"] = f"{error}" or type(error).__name__
+            self._outlets["influxdb"] = None
+            self._without_outlet["influxdb"] = ("waiting", "it is being made ready")
+            await asyncio.to_thread(self._start_influx)
+
+    def _start_influx(self) -> None:
+        try:
+            outlet = _influx(self.site, self.clock)
+            outlet.start()
+            self._outlets["influxdb"] = outlet
+        except Exception as error:
+            _LOG.exception("the outlet influxdb does not start")
+            self._without_outlet["influxdb"] = ("stopped", f"{error}" or type(error).__name__)
 
     def _look_outside(self, now_ns: int) -> None:
         self._fix_wall()
-        outlets = {name: outlet.status() if outlet is not None else
-                   {"state": "stopped", "lag_s": None, "lines": 0, "refused": 0, "error": self._outlet_errors.get(name)}
+        outlets = {name: outlet.status() if outlet is not None else self._missing_status(name)
                    for name, outlet in self._outlets.items()}
         for name, source in self.sources.items():
-            self.engine.bus_counts(name, {**source.counts(), "overrun": self._overrun})
+            self.engine.bus_counts(name, {**source.counts(), "overrun": self._overrun[name]})
+        for name, device in self.devices.items():
+            self.engine.devices.counts(name, device.counts())
         self.engine.outside(self.journal.status()._asdict(), outlets, now_ns)
+
+    def _missing_status(self, name: str) -> Json:
+        state, why = self._without_outlet[name]
+        return {"state": state, "lag_s": None, "lines": 0, "refused": 0, "error": why}
 
     def _fix_wall(self) -> None:
         """Wall time: what the journal fixed earlier in this boot, else what the clock finds out."""
@@ -291,8 +336,6 @@ def _wish(request: Json) -> Wish | None:
 
 def _influx(site: Site, clock: Clock) -> Outlet:
     """The outlet of the site's `influxdb:` section; imported only where there is one."""
-    from twolbms.outlets.influx import InfluxOutlet
-    from twolbms.outlets.influx_target import target_of
-    assert site.influxdb is not None
-    cursor: Path = site.run / "influxdb.cursor"
-    return InfluxOutlet(JournalReader(site.journal_folder), target_of(site, site.influxdb), cursor, clock)
+    from twolbms.outlets.influx_of_site import influx_outlet
+    from twolbms.site_databases import site_databases
+    return influx_outlet(site, clock, site_databases(site))

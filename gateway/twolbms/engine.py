@@ -5,7 +5,7 @@ Nothing here waits, reads a clock or raises over what comes from a bus. The asyn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from twolbms.alarms import Alarms
@@ -16,16 +16,23 @@ from twolbms.battery.requests import Authority, Ticket
 from twolbms.battery.setup import PackSetup, SiteSetup
 from twolbms.build.columns import limit_image
 from twolbms.contract import GATEWAY_EPOCH_S, Contract
+from twolbms.devices.board import Devices
+from twolbms.devices.kinds import DeviceSetup
 from twolbms.diagnoses import DIAGNOSES
+from twolbms.health.bus_alarms import BusAlarms
+from twolbms.health.bus_traffic import BusTraffic
+from twolbms.health.storage_alarms import StorageAlarms
 from twolbms.receiving import BusReceiver
 from twolbms.recording import Recording, Sink
 from twolbms.site.banks import Banks
 from twolbms.snapshot import Json, bank_picture, pack_picture, wall
-from twolbms.wire import BusFrame, Sender
+from twolbms.wire import BusFrame, Received, Sender
 
 HEARTBEAT_EVERY_NS = NS // 4
 HOUSEKEEPING_EVERY_NS = NS
 BAD_FRAMES_TOLD_EVERY_NS = 60 * NS
+BELIEVED_OPEN_NS = 5 * NS  # a bus that was down and stays open so long is open, also without a frame
+OPENS_WITHIN_NS = 30 * NS  # longer than any driver of ours takes to say yes or no
 _STRANGER_NS = 30 * NS  # not heard for this long: no longer worth an alarm
 _MOST_MINUTES = 268_435_454
 ASKABLE = ("open", "close", "clear", "allowance", "confirm-open")
@@ -42,10 +49,15 @@ class Wish(NamedTuple):
 class _Bus:
     """One bus as the engine sees it; `up` is None until the shell says so. On a bus without nodes nothing is said."""
 
-    def __init__(self, name: str, contract: Contract) -> None:
+    def __init__(self, name: str, contract: Contract, recording: Recording, alarms: Alarms, now_ns: int) -> None:
         self.receiver = BusReceiver(contract)
+        self.traffic = BusTraffic(name, recording)
+        self.alarms = BusAlarms(name, alarms)
         self.has_nodes = False
         self.up: bool | None = None
+        self.told_up: bool | None = None
+        self.opened_ns = now_ns
+        self.frames_before = 0
         self.error: str | None = None
         self.outside: Mapping[str, int] = {}
         self.heartbeat = Sender(name, contract.heartbeat_id, contract.message("GatewayHeartbeat").encode)
@@ -55,20 +67,24 @@ class _Bus:
 class Engine:
     """One site at work. All times are monotonic nanoseconds of one boot."""
 
-    def __init__(self, site: SiteSetup, contract: Contract, sink: Sink, now_ns: int) -> None:
+    def __init__(self, site: SiteSetup, contract: Contract, sink: Sink, now_ns: int,
+                 devices: Sequence[DeviceSetup] = ()) -> None:
         self.site = site
         self.recording = Recording(sink, site.keep_frames)
         self.alarms = Alarms(self.recording)
+        self._storage = StorageAlarms(self.alarms)
         self.wall_offset_ns: int | None = None
         self.clock_quality = "unknown"
         self.journal: Json = {}
         self.outlets: dict[str, Json] = {}
-        self._buses = {name: _Bus(name, contract) for name in site.buses}
+        self._buses = {name: _Bus(name, contract, self.recording, self.alarms, now_ns)
+                       for name in site.buses}
         self.packs: dict[str, Pack] = {}
         self._requests: dict[str, Sender] = {}
         for setup in site.packs:
             self._add(setup, contract, now_ns)
         self.banks = Banks(site.banks, self.packs, self.recording)
+        self.devices = Devices(devices, self.recording, self.alarms, now_ns)
         self._next_heartbeat_ns = self._next_housekeeping_ns = now_ns
         self._next_bad_ns = now_ns + BAD_FRAMES_TOLD_EVERY_NS
 
@@ -88,10 +104,13 @@ class Engine:
 
     def receive(self, frame: BusFrame, now_ns: int) -> None:
         """One data frame, received at `now_ns`."""
-        bus, can_id, extended, data = frame
+        self.receive_all(frame.bus, ((frame, now_ns),))
+
+    def receive_all(self, bus: str, batch: Sequence[Received]) -> None:
+        """The data frames of one bus that came together, in order, each with its time."""
         if self.recording.keep_frames:
-            self.recording.frame(now_ns, bus, can_id, extended, data)
-        self._buses[bus].receiver.receive(can_id, extended, data, now_ns)
+            self.recording.frames([(now_ns, *frame) for frame, now_ns in batch])
+        self._buses[bus].receiver.receive_all(batch)
 
     def tick(self, now_ns: int) -> list[BusFrame]:
         """Settles everything; the frames to send now. Call it every 20 to 50 ms."""
@@ -125,7 +144,8 @@ class Engine:
     def start(self, version: str, now_ns: int) -> None:
         """The gateway starts."""
         self.recording.event(now_ns, "gateway_start", "", f"gateway {version} started: site {self.site.name}, "
-                             f"packs {', '.join(self.packs)}", {"version": version, "packs": list(self.packs)})
+                             f"packs {', '.join(self.packs) or 'none'}",
+                             {"version": version, "packs": list(self.packs)})
 
     def stop(self, reason: str, now_ns: int) -> None:
         """The gateway stops in an orderly way; what the next run needs is journalled."""
@@ -140,11 +160,28 @@ class Engine:
     def bus_state(self, name: str, up: bool, error: str | None, now_ns: int) -> None:
         """A bus has opened, or why it has not."""
         bus = self._buses[name]
-        was, bus.up, bus.error = bus.up, up, error
-        if was is not up:
-            text = f"bus {name} is open" if up else f"bus {name} is down: {error}"
-            self.recording.event(now_ns, "bus_up" if up else "bus_down", "", text, {"bus": name, "error": error})
-        self.alarms.set(f"bus {name}", "", None if up else f"bus {name} is down: {error}", now_ns)
+        bus.up, bus.error = up, error
+        if not up:
+            self._tell_bus(name, False, now_ns)
+        elif bus.told_up is None:
+            self._tell_bus(name, True, now_ns)
+        else:  # it was down: believed once it gives frames or stays, for an adapter may open and fail for ever
+            bus.opened_ns, bus.frames_before = now_ns, bus.receiver.counts.frames
+
+    def _tell_bus(self, name: str, up: bool, now_ns: int) -> None:
+        bus = self._buses[name]
+        text = f"bus {name} is open" if up else f"bus {name} is down: {bus.error}"
+        if bus.told_up is not up:
+            bus.told_up = up
+            self.recording.event(now_ns, "bus_up" if up else "bus_down", "", text, {"bus": name, "error": bus.error})
+        self.alarms.set(f"bus {name}", "", None if up else text, now_ns)
+
+    def _look_at_bus(self, name: str, bus: _Bus, now_ns: int) -> None:
+        if bus.up and bus.told_up is False and (
+                bus.receiver.counts.frames > bus.frames_before or now_ns - bus.opened_ns > BELIEVED_OPEN_NS):
+            self._tell_bus(name, True, now_ns)
+        if bus.up is None and not bus.receiver.counts.frames and now_ns - bus.opened_ns > OPENS_WITHIN_NS:
+            self.alarms.set(f"bus {name}", "", f"bus {name} does not open: its driver hangs", now_ns)
 
     def bus_counts(self, name: str, counts: Mapping[str, int]) -> None:
         """Counts that only the source has: `error` frames, `send_errors`, `overrun`."""
@@ -155,15 +192,9 @@ class Engine:
         self.journal, self.outlets = journal, outlets
         track = self.recording.track
         track("journal_acknowledged").offer(journal.get("acknowledged"), now_ns)
-        lost = journal.get("lost") or 0
-        track("journal_lost").offer(lost, now_ns)
-        error = journal.get("error")
-        self.alarms.set("journal", "", f"the journal cannot write: {error}" if error else None, now_ns)
-        self.alarms.set("journal_lost", "", f"{lost} records could not be journalled" if lost else None, now_ns)
-        for name, status in outlets.items():
-            ill = status.get("state") in ("refused", "stopped")
-            text = f"outlet {name} {status.get('state')}: {status.get('error')}" if ill else None
-            self.alarms.set(f"outlet {name}", "", text, now_ns)
+        track("journal_lost").offer(journal.get("lost") or 0, now_ns)
+        self._storage.look(journal, outlets, now_ns)
+        for status in outlets.values():
             track("outlet_lag_s").offer(status.get("lag_s"), now_ns)
 
     def restore(self, marks: Mapping[str, tuple[Mapping[str, Any], float | None]], now_ns: int) -> None:
@@ -173,10 +204,14 @@ class Engine:
                 self.packs[name].restore(mark, age_s, now_ns)
 
     def _keep_house(self, now_ns: int) -> None:
+        self.devices.settle(now_ns)
         counts = [bus.receiver.counts for bus in self._buses.values()]
         self.recording.track("bus_frames").offer(sum(count.frames for count in counts), now_ns)
         self.recording.track("bus_bad").offer(sum(count.bad for count in counts), now_ns)
         for name, bus in self._buses.items():
+            bus.traffic.look(bus.receiver.counts.frames, bus.outside, bus.up, now_ns)
+            bus.alarms.look(bus.outside, now_ns)
+            self._look_at_bus(name, bus, now_ns)
             self._look_around(name, bus.receiver, now_ns)
         for name, pack in self.packs.items():
             receiver = self._buses[pack.setup.bus].receiver
@@ -280,6 +315,7 @@ class Engine:
             "site": self.site.name, "time_ns": wall(now_ns, offset), "clock": self.clock_quality,
             "packs": {name: pack_picture(pack, now_ns, offset) for name, pack in self.packs.items()},
             "banks": {bank.name: bank_picture(bank) for bank in self.banks.all},
+            "devices": self.devices.picture(now_ns),
             "buses": {name: self._bus_picture(bus) for name, bus in self._buses.items()},
             "journal": self.journal, "outlets": self.outlets,
             "alarms": [{**alarm, "since_ns": wall(alarm["since_ns"], offset)} for alarm in self.alarms.shown()],
@@ -290,7 +326,8 @@ class Engine:
         counts = bus.receiver.counts
         return {"frames": counts.frames, "bad_check": counts.bad_check, "bad_counter": counts.bad_counter,
                 "unknown_id": counts.unknown_id, "short": counts.short, "bad_page": counts.bad_page,
-                "up": bus.up, "down_because": bus.error, "error": 0, **bus.outside}
+                "up": bus.up, "down_because": bus.error, "error": 0, "load": bus.traffic.load,
+                "frames_lost": bus.traffic.lost, **bus.outside}
 
 
 def _narrowing_refusal(wish: Wish) -> str | None:

@@ -5,13 +5,13 @@ Knows ids and protection; what a message means is the pack's business.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from twolbms.battery.latest import Values
 from twolbms.contract import Contract
 from twolbms.decode import Refused
-from twolbms.wire import FRAME_LENGTH, Receiver, Verdict
+from twolbms.wire import FRAME_LENGTH, BusFrame, Received, Receiver, Verdict
 
 Take = Callable[[str, Values, int], None]
 _TWO_TOLD_NS = 30_000_000_000  # two senders are spoken of for so long after the last sign of it
@@ -62,14 +62,27 @@ class BusReceiver:
             receiver = Receiver(low, node, message.cycle_time_s) if name in self.contract.protected else None
             self._channels[message.frame_id | node] = _Channel(name, receiver, message.decode_values, take)
 
+    def receive_all(self, batch: Sequence[Received]) -> int:
+        """Data frames in order, each with its time; how many of them were used."""
+        self.counts.frames += len(batch)
+        find, used, unknown = self._channels.get, 0, 0
+        for (_, can_id, extended, data), now_ns in batch:
+            channel = find(can_id) if extended else None
+            if channel is not None:
+                used += self._use(channel, data, now_ns)
+                continue
+            unknown += 1
+            if extended:
+                self._note_stranger(can_id, now_ns)
+        self.counts.unknown_id += unknown
+        return used
+
     def receive(self, can_id: int, extended: bool, data: bytes, now_ns: int) -> bool:
         """One data frame; False when it was not used."""
+        return bool(self.receive_all(((BusFrame("", can_id, extended, data), now_ns),)))
+
+    def _use(self, channel: _Channel, data: bytes, now_ns: int) -> bool:
         counts = self.counts
-        counts.frames += 1
-        channel = self._channels.get(can_id) if extended else None
-        if channel is None:
-            self._stranger(can_id, extended, now_ns)
-            return False
         if len(data) != FRAME_LENGTH:
             counts.short += 1
             return False
@@ -88,10 +101,7 @@ class BusReceiver:
         channel.take(channel.message, values, now_ns)
         return True
 
-    def _stranger(self, can_id: int, extended: bool, now_ns: int) -> None:
-        self.counts.unknown_id += 1
-        if not extended:
-            return
+    def _note_stranger(self, can_id: int, now_ns: int) -> None:
         if can_id == self.contract.heartbeat_id:
             self.other_gateway_ns = now_ns
             return

@@ -1,15 +1,15 @@
-"""What is journalled when: samples by the rows of fields.py, events always, frames if the site keeps them.
+"""What is journalled when: samples by the rows of fields.py, events and readings always, frames if the site keeps them.
 
 Knows the table of quantities and the journal's writer, nothing of batteries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from twolbms.fields import FIELDS
-from twolbms.journal.records import Series
+from twolbms.journal.records import FrameRow, Series
 
 NS = 1_000_000_000
 STEP_EVERY_NS = NS // 10  # a change larger than the row's step is journalled at most ten times a second
@@ -24,8 +24,11 @@ class Sink(Protocol):
     def event(self, time_ns: int, kind: str, pack: str, data: dict[str, Any]) -> None:
         """Takes one event."""
 
-    def frame(self, time_ns: int, bus: str, can_id: int, extended: bool, data: bytes) -> None:
-        """Takes one raw frame."""
+    def frames(self, records: Sequence[FrameRow]) -> None:
+        """Takes raw frames that came together."""
+
+    def reading(self, time_ns: int, source: str, data: bytes) -> None:
+        """Takes the raw bytes that a device said."""
 
 
 class Track:
@@ -85,7 +88,11 @@ class Recording:
         """Something happened; `text` says it to people."""
         self._sink.event(now_ns, kind, pack, {**(data or {}), "text": text})
 
-    def frame(self, now_ns: int, bus: str, can_id: int, extended: bool, data: bytes) -> None:
-        """A frame as received, if the site keeps them."""
+    def frames(self, records: Sequence[FrameRow]) -> None:
+        """Frames as received, if the site keeps them."""
         if self.keep_frames:
-            self._sink.frame(now_ns, bus, can_id, extended, data)
+            self._sink.frames(records)
+
+    def reading(self, now_ns: int, device: str, data: bytes) -> None:
+        """What a device said, as it came."""
+        self._sink.reading(now_ns, device, data)

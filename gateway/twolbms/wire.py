@@ -28,6 +28,10 @@ class BusFrame(NamedTuple):
     data: bytes
 
 
+Received = tuple[BusFrame, int]
+"""A frame and when it came, in nanoseconds of the gateway's clock."""
+
+
 class Verdict(Enum):
     """What becomes of a received frame; only USE lets its values in. NOT_YET is a good frame of a doubtful sender."""
 

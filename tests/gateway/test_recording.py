@@ -45,7 +45,7 @@ def test_frames_are_kept_only_where_the_site_wants_them() -> None:
     for keep in (True, False):
         kept = Kept()
         recording = Recording(kept, keep_frames=keep)
-        recording.frame(0, "can0", 1, True, b"")
+        recording.frames([(0, "can0", 1, True, b"")])
         recording.event(0, "state", "north", "state open to closed", {"to": "closed"})
-        assert kept.frames == int(keep)
+        assert len(kept.frame_rows) == int(keep)
         assert kept.events[0].data == {"to": "closed", "text": "state open to closed"}

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from servers.recipes import find_emulated_board, find_influxd, find_victoria_metrics
+from servers.recipes import find_emulated_board, find_influxd, find_uml, find_victoria_metrics
 from twolbms.build.micropython import Runtime, RuntimeMissing, find_runtime
 
 
@@ -37,7 +37,7 @@ FINDERS: dict[str, Callable[[], Any]] = {
     "qemu": find_emulated_board,
     "influxd": find_influxd,
     "victoriametrics": find_victoria_metrics,
-    "uml": lambda: shutil.which("linux.uml"),
+    "uml": find_uml,
     "nspawn": lambda: shutil.which("systemd-nspawn"),
 }
 

@@ -67,6 +67,33 @@ def get_emulated_board() -> Path:
         raise RecipeFailed(str(error)) from error
 
 
+def find_uml() -> Path | None:
+    """User Mode Linux with what its guest needs of the machine, or None."""
+    return None if _uml_lacks() else _on_path("linux.uml")
+
+
+def get_uml() -> Path:
+    """`find_uml`. Raises RecipeFailed with the packages to install: a kernel is the machine's own affair."""
+    if lacks := _uml_lacks():
+        raise RecipeFailed(f"User Mode Linux needs {', '.join(lacks)}: type `apt-get install {' '.join(lacks)}`")
+    kernel = _on_path("linux.uml")
+    assert kernel is not None
+    return kernel
+
+
+def _uml_lacks() -> list[str]:
+    needed = {"linux.uml": "user-mode-linux", "insmod": "kmod", "ip": "iproute2"}
+    if "amx_tile" in Path("/proc/cpuinfo").read_text():
+        needed["gcc"] = "gcc"  # for tests/uml/uml_xstate.c
+    return [package for program, package in needed.items() if _on_path(program) is None]
+
+
+def _on_path(program: str) -> Path | None:
+    """Also where Debian keeps what only root is thought to need."""
+    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    return Path(found) if found else None
+
+
 def _influxd_home() -> Path:
     return cache_folder() / f"influxd-{INFLUXD_VERSION}"
 

@@ -113,6 +113,15 @@ def test_what_is_missing_for_building_is_named(
     assert not (tmp_path / "cache").exists()
 
 
+def test_what_user_mode_linux_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the kernel or what its guest needs of the machine, the packages to install are said."""
+    missing = ("linux.uml", "ip")
+    monkeypatch.setattr(recipes, "_on_path", lambda program: None if program in missing else Path("/bin/sh"))
+    assert recipes.find_uml() is None
+    with pytest.raises(recipes.RecipeFailed, match="type `apt-get install user-mode-linux iproute2`"):
+        recipes.get_uml()
+
+
 def test_the_build_is_pinned() -> None:
     """The module names the server's version, its checksum file is there, and no machine's path or host is in it."""
     pinned, sums = ((recipes.MODULE / name).read_text() for name in ("go.mod", "go.sum"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,12 +13,13 @@ from twolbms.config.site_packs import load_guarded_pack
 from twolbms.contract import node_contract
 from twolbms.engine import Engine
 from twolbms.files import data_path
-from twolbms.journal import Event, Sample, Series
+from twolbms.journal import Event, Reading, Sample, Series
 from twolbms.wire import BusFrame
 from voices.node_voice import CYCLE_NS, NS, NodeVoice, database
 
 START_NS = 60 * NS
 TICK_NS = 20_000_000
+LEAF = "leaf_2013_14s"
 
 
 @cache
@@ -37,7 +38,8 @@ class Kept:
     def __init__(self) -> None:
         self.samples: list[Sample] = []
         self.events: list[Event] = []
-        self.frames = 0
+        self.readings: list[Reading] = []
+        self.frame_rows: list[Any] = []
 
     def sample(self, series: Series, time_ns: int, value: float) -> None:
         self.samples.append(Sample(time_ns, series, value))
@@ -45,8 +47,11 @@ class Kept:
     def event(self, time_ns: int, kind: str, pack: str, data: dict[str, Any]) -> None:
         self.events.append(Event(time_ns, kind, pack, data))
 
-    def frame(self, *_: object) -> None:
-        self.frames += 1
+    def frames(self, records: Sequence[Any]) -> None:
+        self.frame_rows += records
+
+    def reading(self, time_ns: int, source: str, data: bytes) -> None:
+        self.readings.append(Reading(time_ns, source, data))
 
     def told(self, *kinds: str) -> list[Event]:
         return [event for event in self.events if event.kind in kinds]
@@ -126,3 +131,16 @@ def read_request(frame: BusFrame) -> dict[str, Any] | None:
     if frame.can_id & 0x1FFFFF00 != message.frame_id:
         return None
     return {name: str(value) if hasattr(value, "name") else value for name, value in message.decode(frame.data).items()}
+
+
+def two_packs(**options: Any) -> World:
+    """Two packs of one bank, each kept closed."""
+    return World(setup("north", 1, **options), setup("south", 2, **options), banks={"bank": ("north", "south")})
+
+
+def leaf_voice(voice: NodeVoice) -> None:
+    """The voice of a healthy Leaf pack of fourteen groups."""
+    voice.cells = [3.800 + 0.001 * n for n in range(14)]
+    voice.say("CellExtremes", CellVoltageMin=3.800, CellVoltageMax=3.813, CellMinIndex=0, CellMaxIndex=13)
+    voice.say("PackValues", PackVoltage=53.3, LinkVoltage=53.3)
+    voice.say("PackAllowance", ChargeCurrentAllowed=60.0, DischargeCurrentAllowed=100.0, ChargeVoltageAllowed=57.4)

@@ -23,10 +23,20 @@ def _is_multicast(address: str) -> bool:
         return False
 
 
+SLCAN_BITRATES = (10_000, 20_000, 50_000, 83_300, 100_000, 125_000, 250_000, 500_000, 750_000, 800_000, 1_000_000)
+"""What the adapters' language has a command for (`sources/slcan_lines.py`)."""
+
+_BAUD = re.compile(r"[^@]*(@[1-9][0-9]{2,7})?")
+
+
+def _is_slcan(channel: str) -> bool:
+    return "://" in channel or (channel.startswith("/") and _BAUD.fullmatch(channel) is not None)
+
+
 # interface: what its channel must satisfy, and that in words
 _CHANNELS: dict[str, tuple[Callable[[str], object], str]] = {
-    "slcan": (lambda channel: channel.startswith("/") or "://" in channel,
-              "a device such as /dev/ttyACM0 or an address such as socket://127.0.0.1:4000"),
+    "slcan": (_is_slcan, "a device such as /dev/ttyACM0, with its baud rate /dev/ttyUSB0@921600, or an address such as "
+              "socket://127.0.0.1:4000"),
     "socketcan": (_INTERFACE_NAME.fullmatch, "the name of a network interface, such as can0"),
     "udp_multicast": (_is_multicast, "a multicast address, such as 239.74.163.2"),
     "virtual": (bool, "a name"),
@@ -58,4 +68,7 @@ class Bus(StrictModel):
         fits, expected = _CHANNELS[self.interface]
         if not fits(self.channel):
             raise Misfit((("channel",), f"expected {expected}, found {shown(self.channel)}"))
+        if self.interface == "slcan" and self.bitrate not in SLCAN_BITRATES:
+            raise Misfit((("bitrate",), f"slcan adapters know no {self.bitrate}: expected "
+                                        f"{', '.join(map(str, SLCAN_BITRATES[:-1]))} or {SLCAN_BITRATES[-1]}"))
         return self

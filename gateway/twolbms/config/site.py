@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from twolbms.config.amounts import Bytes, FilePath, Name, Seconds, beside
 from twolbms.config.buses import Bus
-from twolbms.config.devices import Device
+from twolbms.config.devices import Device, device_misfits
 from twolbms.config.errors import ConfigProblem, Loc, Misfit, did_you_mean, either, shown
 from twolbms.config.influx import InfluxSection
 from twolbms.config.load import FileContext, load_model
@@ -50,6 +50,8 @@ class JournalSection(StrictModel):
 
     folder: FilePath | None = Field(default=None, description="Folder of the journal; default: journal in `run`")
     keep: KeepRules = Field(default=KeepRules(), description="How much is kept of each family of records")
+    record_frames: bool = Field(default=True, description=(
+        "Whether raw frames are recorded at all; a bus with dbc needs them"))
 
 
 class PackEntry(StrictModel):
@@ -139,8 +141,8 @@ class Site(StrictModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Site:
-        misfits = [*_nothing_misfits(self), *_run_misfits(self), *_pack_misfits(self), *_bank_misfits(self),
-                   *_influx_misfits(self)]
+        misfits = [*_nothing_misfits(self), *_run_misfits(self), *_frames_misfits(self), *_pack_misfits(self),
+                   *_bank_misfits(self), *_device_misfits(self), *_influx_misfits(self)]
         if misfits:
             raise Misfit(*misfits)
         return self
@@ -186,6 +188,12 @@ def _nothing_misfits(site: Site) -> Misfits:
         yield (), "nothing to watch: expected packs, devices, or a bus with dbc"
 
 
+def _frames_misfits(site: Site) -> Misfits:
+    if not site.journal.record_frames and any(bus.dbc for bus in site.buses):
+        yield (("journal", "record_frames"),
+               "expected true: the signals of a bus with dbc are made of its recorded frames")
+
+
 def _run_misfits(site: Site) -> Misfits:
     length = len(os.fsencode(site.socket))
     if length > _LONGEST_SOCKET_PATH:
@@ -198,6 +206,11 @@ def _pack_misfits(site: Site) -> Misfits:
     for i, pack in enumerate(site.packs):
         if pack.bus not in buses:
             yield ("packs", i, "bus"), _not_among(pack.bus, buses, "bus")
+
+
+def _device_misfits(site: Site) -> Misfits:
+    return device_misfits(site.devices, [pack.name for pack in site.packs],
+                          {bus.name: bus.channel for bus in site.buses})
 
 
 def _bank_misfits(site: Site) -> Misfits:

@@ -13,12 +13,23 @@ from typing import Any, NamedTuple
 
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
-from twolbms.config.errors import ConfigError, ConfigProblem, Loc, file_problem, key_text, printable, shown
+from twolbms.config.errors import (
+    ConfigError,
+    ConfigProblem,
+    Loc,
+    did_you_mean,
+    either,
+    file_problem,
+    key_text,
+    printable,
+    shown,
+)
 from twolbms.config.places import Places, Position
 from twolbms.config.scalars import Surprise, read_plain
 from twolbms.config.yaml_nodes import NotYaml, Tree, compose
 
 MAX_BYTES = 1 << 20
+_MOST_FILES_NAMED = 6
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _ESCAPED_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -64,12 +75,25 @@ def parse_document(raw: bytes, name: str) -> Document:
 def _bytes_of(path: Path) -> bytes:
     try:
         if not path.is_file():
-            raise file_problem(path, "expected a file" if path.exists() else "no such file")
+            raise file_problem(path, "expected a file" if path.exists() else f"no such file{_instead(path)}")
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a usable file name"
-        raise file_problem(path, f"cannot be read: {reason}") from error
+        hint = ": run this as the user it belongs to" if isinstance(error, PermissionError) else ""
+        raise file_problem(path, f"cannot be read: {reason}{hint}") from error
+
+
+def _instead(path: Path) -> str:
+    """The YAML file of the same folder that was most likely meant, else those that are there."""
+    try:
+        here = sorted(found.name for found in path.parent.glob("*.y*ml"))[:_MOST_FILES_NAMED]
+    except OSError:
+        return ""
+    meant = did_you_mean(path.name, here)
+    if meant:
+        return f"; did you mean {shown(meant)}?"
+    return f"; in its folder is {either(map(shown, here))}" if here else ""
 
 
 def _text_of(raw: bytes, name: str) -> str:

@@ -6,12 +6,13 @@ Pure. It judges nothing itself: it puts into words what node and gateway have sa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from datetime import tzinfo
 from typing import Any
 
 from twolbms.diagnoses import BOTH, CHARGE, DIAGNOSES, DISCHARGE
 from twolbms.outlets.heard import heard_s, silent
+from twolbms.outlets.sentence import Sentence
+from twolbms.outlets.why_device import why_device
 from twolbms.outlets.words import (
     UNKNOWN,
     allowed,
@@ -31,35 +32,15 @@ Pack = Mapping[str, Any]
 _VERBS = {"charge": "charging", "discharge": "discharging"}
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """One answer: the text, and the facts in it for programs (cells from 1, times in wall nanoseconds)."""
-
-    text: str
-    now: str
-    pack: str | None = None
-    what: str = "pack"  # charge, discharge, both, pack, bank
-    by: str | None = None
-    cell: int | None = None
-    value: float | None = None
-    limit: float | None = None
-    unit: str | None = None
-    age_s: float | None = None
-    since_ns: int | None = None
-
-    def __str__(self) -> str:
-        return f"{self.text} Now: {self.now}."
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
-
-
 def why(snapshot: Mapping[str, Any], pack: str | None = None, zone: tzinfo | None = None) -> list[Sentence]:
-    """All sentences of a site, or of one pack; KeyError when there is no such pack."""
-    packs = snapshot.get("packs") or {}
+    """All sentences of a site, or of one pack or device; KeyError when there is none of this name."""
+    packs, devices = snapshot.get("packs") or {}, snapshot.get("devices") or {}
+    if pack in devices and pack not in packs:
+        return why_device(str(pack), devices[pack], quiet=False)
     chosen = packs if pack is None else {pack: packs[pack]}
     found = [sentence for name, each in chosen.items() for sentence in why_pack(name, each, zone)]
+    found += [sentence for name, each in devices.items() if pack in (None, each.get("pack"))
+              for sentence in why_device(name, each, quiet=bool(packs))]
     if pack is None:
         found += [sentence for name, bank in (snapshot.get("banks") or {}).items() for sentence in _bank(name, bank)]
     return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 from twolbms.journal.records import Event
-from twolbms.outlets.why import Sentence
+from twolbms.outlets.sentence import Sentence
 from twolbms.outlets.words import capital, date_time, span
 
 # What tells how a pack was left; the newest of each counts.

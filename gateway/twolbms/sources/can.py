@@ -1,41 +1,40 @@
-"""CAN buses opened with python-can: one thread reads, one sends, both for ever; a bus that goes is opened again.
+"""CAN buses as sources: one thread reads, one sends, both for ever; a bus that goes is opened again.
 
-Knows frames as bytes; hands them over in batches with the time they were read.
+Knows frames as bytes and no kind of bus beyond which module opens it; hands frames over in batches with their times.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
-
-import can
 
 from twolbms.clock import Clock
+from twolbms.sources.bus import GAUGES, Bus, Received
 from twolbms.wire import BusFrame
 
-Received = tuple[BusFrame, int]
-OpenBus = Callable[[], can.BusABC]
+__all__ = ["Bus", "CanSource", "OpenBus", "Received", "open_bus"]
+
+OpenBus = Callable[[], Bus]
 
 READ_TIMEOUT_S = 0.2  # how soon a stop is noticed
 SEND_TIMEOUT_S = 0.5  # a serial port that takes longer is as good as gone
-BATCH = 256
 _QUEUE_FRAMES = 64  # to send; older ones are worth nothing once 64 newer wait
 _RETRY_S = (0.5, 1.0, 2.0, 4.0, 5.0)
 _SETTLED_FRAMES = 10  # a bus that gave so many frames was really open: its next failure is a first one
 
 
-def open_bus(interface: str, channel: str, bitrate: int) -> can.BusABC:
-    """A bus of site.yaml. Raises whatever python-can does when it cannot be opened."""
+def open_bus(name: str, interface: str, channel: str, bitrate: int, clock: Clock) -> Bus:
+    """The bus `name` of site.yaml. Raises OSError with a sentence, or whatever a driver does."""
     if interface == "slcan":
-        from twolbms.sources.slcan import ChunkedSlcanBus
-        # Adapters on USB answer at once; python-can's 2 s are for boards that reboot when they are opened.
-        wait_s = 0.0 if "://" in channel else 0.2
-        return ChunkedSlcanBus(channel, bitrate=bitrate, sleep_after_open=wait_s)
-    settings: dict[str, Any] = {} if interface in ("virtual", "socketcan", "udp_multicast") else {"bitrate": bitrate}
-    return can.Bus(interface=interface, channel=channel, ignore_config=True, **settings)
+        from twolbms.sources.slcan import open_slcan
+        return open_slcan(name, channel, bitrate, clock)
+    if interface == "socketcan":
+        from twolbms.sources.socketcan import open_socketcan
+        return open_socketcan(name, channel, clock)
+    from twolbms.sources.python_can import open_python_can
+    return open_python_can(name, interface, channel, clock)
 
 
 class CanSource:
@@ -48,11 +47,12 @@ class CanSource:
         self._clock = clock
         self._deliver = deliver
         self._changed = changed
-        self._bus: can.BusABC | None = None
+        self._bus: Bus | None = None
         self._stop = threading.Event()
         self._outgoing: deque[BusFrame] = deque()
         self._wake = threading.Condition()
-        self._counts = {"error": 0, "other": 0, "sent": 0, "send_errors": 0}
+        self._counts = {"opened": 0, "sent": 0, "send_errors": 0}
+        self._past: Counter[str] = Counter()  # of buses that have gone
         self._reader = threading.Thread(target=self._read_for_ever, name=f"can-{name}-read", daemon=True)
         self._sender = threading.Thread(target=self._send_for_ever, name=f"can-{name}-send", daemon=True)
 
@@ -84,8 +84,15 @@ class CanSource:
             self._wake.notify()
 
     def counts(self) -> Mapping[str, int]:
-        """`error` frames, `other` (remote and FD frames), `sent` and `send_errors` since start."""
-        return dict(self._counts)
+        """All that docs/buses.md lists: counts since start over every opening, and what holds now for an open bus."""
+        with self._wake:
+            bus, counts = self._bus, Counter(self._past)
+        now: dict[str, int] = {}
+        if bus is not None:
+            with suppress(Exception):  # it may be closing
+                now = dict(bus.counts())
+        counts.update({key: value for key, value in now.items() if key not in GAUGES})
+        return {"error": 0, **self._counts, **counts, **{key: now[key] for key in GAUGES & now.keys()}}
 
     # --- reading ---
 
@@ -101,7 +108,6 @@ class CanSource:
 
     def _open_and_read(self) -> tuple[int, str]:
         """One life of the bus: how many frames it gave, and why it ended. Drivers raise what they like."""
-        before = self._counts["error"]
         read = 0
         bus = None
         try:
@@ -109,36 +115,30 @@ class CanSource:
             with self._wake:
                 self._outgoing.clear()
                 self._bus = bus
+                self._counts["opened"] += 1
             self._changed(True, None)
             while not self._stop.is_set():
-                read += self._read_batch(bus)
+                received = bus.read(READ_TIMEOUT_S)
+                if received:
+                    read += len(received)
+                    self._deliver(received)
             return read, "stopped"
         except Exception as error:
-            return read + self._counts["error"] - before, f"{error}" or type(error).__name__
+            return read, _words(error)
         finally:
-            with self._wake:
-                self._bus = None
             if bus is not None:
-                with suppress(Exception):
-                    bus.shutdown()
+                self._retire(bus)
 
-    def _read_batch(self, bus: can.BusABC) -> int:
-        message = bus.recv(READ_TIMEOUT_S)
-        batch: list[Received] = []
-        while message is not None:
-            if message.is_error_frame:
-                self._counts["error"] += 1
-            elif message.is_remote_frame or message.is_fd:
-                self._counts["other"] += 1
-            else:
-                frame = BusFrame(self.name, message.arbitration_id, message.is_extended_id, bytes(message.data))
-                batch.append((frame, self._clock.mono_ns()))
-            if len(batch) >= BATCH:
-                break
-            message = bus.recv(0)
-        if batch:
-            self._deliver(batch)
-        return len(batch)
+    def _retire(self, bus: Bus) -> None:
+        """Keeps what a bus has counted and closes it."""
+        counts: Mapping[str, int] = {}
+        with suppress(Exception):
+            counts = dict(bus.counts())
+        with self._wake:
+            self._bus = None
+            self._past.update({key: value for key, value in counts.items() if key not in GAUGES})
+        with suppress(Exception):
+            bus.close()
 
     # --- sending ---
 
@@ -152,10 +152,16 @@ class CanSource:
             if bus is not None:
                 self._send_one(bus, frame)
 
-    def _send_one(self, bus: can.BusABC, frame: BusFrame) -> None:
-        message = can.Message(arbitration_id=frame.can_id, is_extended_id=frame.extended, data=frame.data)
+    def _send_one(self, bus: Bus, frame: BusFrame) -> None:
         try:
-            bus.send(message, SEND_TIMEOUT_S)
+            bus.send(frame, SEND_TIMEOUT_S)
             self._counts["sent"] += 1
         except Exception:
             self._counts["send_errors"] += 1
+
+
+def _words(error: Exception) -> str:
+    """What went wrong without the number that OSError puts before its text."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{error}" or type(error).__name__

@@ -75,8 +75,12 @@ def test_banks(tmp_path: Path) -> None:
     ("site: house", "site: house\ntoken: x", "2:1: token: unknown key; expected run, journal, devices, banks, "
                                              "influxdb or requests"),
     ("slcan, channel: /dev/ttyACM0", "slcan, channel: ttyACM0",
-     "3:45: buses[0].channel: expected a device such as /dev/ttyACM0 or an address such as socket://127.0.0.1:4000, "
+     "3:45: buses[0].channel: expected a device such as /dev/ttyACM0, with its baud rate /dev/ttyUSB0@921600, or an "
+     "address such as socket://127.0.0.1:4000, "
      'found "ttyACM0"'),
+    ("channel: /dev/ttyACM0", "channel: /dev/ttyACM0, bitrate: 33000",
+     "3:68: buses[0].bitrate: slcan adapters know no 33000: expected 10000, 20000, 50000, 83300, 100000, 125000, "
+     "250000, 500000, 750000, 800000 or 1000000"),
     ("slcan, channel: /dev/ttyACM0", "socketcan, channel: a-name-too-long-for-linux",
      "3:49: buses[0].channel: expected the name of a network interface, such as can0, "
      'found "a-name-too-long-for-linux"'),

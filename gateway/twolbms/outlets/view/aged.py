@@ -15,7 +15,8 @@ def aged(snapshot: Snapshot, seconds: float) -> Snapshot:
     packs = {name: _aged_pack(pack, seconds) for name, pack in (snapshot.get("packs") or {}).items()}
     journal = dict(snapshot.get("journal") or {})
     journal["last_sync_age_s"] = _older(journal.get("last_sync_age_s"), seconds)
-    copy = {**snapshot, "packs": packs, "journal": journal}
+    devices = {name: _aged_device(device, seconds) for name, device in (snapshot.get("devices") or {}).items()}
+    copy = {**snapshot, "packs": packs, "devices": devices, "journal": journal}
     return copy | _around_lost(snapshot) if seconds > UNKNOWN_AFTER_S else copy
 
 
@@ -38,6 +39,25 @@ def _aged_pack(pack: Snapshot, seconds: float) -> Snapshot:
     if seconds > UNKNOWN_AFTER_S:
         known |= _nothing_decided(known)
     return known
+
+
+def _aged_device(device: Snapshot, seconds: float) -> Snapshot:
+    """A device's values are unknown past its own greatest age, and when nobody has watched over them."""
+    most_s = -1.0 if seconds > UNKNOWN_AFTER_S else float(device.get("max_age_s") or 0)
+    known = {**device, "age_s": _older(device.get("age_s"), seconds)}
+    known["values"] = {name: _aged_reading(value, seconds, most_s)
+                       for name, value in (device.get("values") or {}).items()}
+    if seconds > UNKNOWN_AFTER_S:
+        known["state"] = None
+    elif known.get("state") == "ok" and (known["age_s"] or 0) > most_s:
+        known["state"] = "silent"
+    return known
+
+
+def _aged_reading(value: Snapshot, seconds: float, most_s: float) -> Snapshot:
+    age_s = _older(value.get("age_s"), seconds)
+    gone = {"value": None, "told": False} if age_s is None or age_s > most_s else {}
+    return {**value, "age_s": age_s, **gone}
 
 
 def _older(age_s: float | None, seconds: float) -> float | None:

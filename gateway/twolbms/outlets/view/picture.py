@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from rich.text import Text
 
 from twolbms.outlets.view.aged import Snapshot, aged
+from twolbms.outlets.view.device import device_lines, short_device_lines
 from twolbms.outlets.view.layout import column_width, cut, side_by_side
 from twolbms.outlets.view.pack import SHORTEST_BAR, bar_room, pack_lines, short_pack_lines
 from twolbms.outlets.view.palette import FRAME, NO_DATA, UNICODE, Glyphs
@@ -26,6 +27,9 @@ NARROWEST_PACK = 58
 """Two packs stand side by side from 120 columns on."""
 
 _MOST_CELL_COLUMNS = 4
+
+Named = Sequence[tuple[str, Snapshot]]
+DeviceLines = Callable[[str, Snapshot, int, Glyphs], list[Text]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,11 @@ def _body(snapshot: Snapshot, events: Sequence[Told], paper: Paper) -> list[Text
 
 
 def _around(snapshot: Snapshot, paper: Paper) -> list[Text]:
-    """Alarms, banks and health, as far as they leave each pack its three shortest lines."""
+    """Alarms, banks and health, as far as they leave each pack its three shortest lines and each device its title."""
     lines = [*alarm_lines(snapshot, paper.width, paper.glyphs, paper.zone),
              *bank_lines(snapshot, paper.width, paper.glyphs), *health_lines(snapshot, paper.width, paper.glyphs)]
-    return [cut(line, paper.width) for line in lines[:max(paper.height - 1 - 3 * len(snapshot.get("packs") or {}), 0)]]
+    kept = 3 * len(snapshot.get("packs") or {}) + len(snapshot.get("devices") or {})
+    return [cut(line, paper.width) for line in lines[:max(paper.height - 1 - kept, 0)]]
 
 
 def _fit_packs(snapshot: Snapshot, paper: Paper, room: int) -> list[Text]:
@@ -93,19 +98,37 @@ def _fit_packs(snapshot: Snapshot, paper: Paper, room: int) -> list[Text]:
 
 
 def _drawings(snapshot: Snapshot, paper: Paper) -> Iterator[list[Text]]:
-    """The packs from the most to the least detail."""
-    packs = list((snapshot.get("packs") or {}).items())
-    abreast = max(1, min(len(packs), (paper.width + 3) // (NARROWEST_PACK + 3)))
-    width = column_width(paper.width, abreast)
+    """Packs and devices from the most to the least detail."""
+    packs, devices = (list((snapshot.get(key) or {}).items()) for key in ("packs", "devices"))
+    abreast, width = _abreast(packs, paper)
+    full, short = (_devices(devices, paper, lines) for lines in (device_lines, short_device_lines))
     counts = {name: 1 for name, _ in packs}
     while True:
-        yield _rows([pack_lines(name, pack, width, counts[name], paper.glyphs) for name, pack in packs], abreast, paper)
+        yield _pack_rows(packs, counts, width, abreast, paper) + full
         tallest = max(packs, key=lambda each: _cell_row_count(each[1], counts[each[0]]), default=None)
         if tallest is None or not _more_columns(tallest[1], counts[tallest[0]], width):
             break
         counts[tallest[0]] += 1
-    yield _rows([pack_lines(name, pack, width, 0, paper.glyphs) for name, pack in packs], abreast, paper)
-    yield _rows([short_pack_lines(name, pack, width, paper.glyphs) for name, pack in packs], abreast, paper)
+    strips = _pack_rows(packs, dict.fromkeys(counts, 0), width, abreast, paper)
+    yield strips + full
+    yield strips + short
+    yield _rows([short_pack_lines(name, pack, width, paper.glyphs) for name, pack in packs], abreast, paper) + short
+
+
+def _pack_rows(packs: Named, counts: dict[str, int], width: int, abreast: int, paper: Paper) -> list[Text]:
+    """All packs, the cells of each in as many columns as `counts` says."""
+    return _rows([pack_lines(name, pack, width, counts[name], paper.glyphs) for name, pack in packs], abreast, paper)
+
+
+def _devices(devices: Named, paper: Paper, lines: DeviceLines) -> list[Text]:
+    abreast, width = _abreast(devices, paper)
+    return _rows([lines(name, device, width, paper.glyphs) for name, device in devices], abreast, paper)
+
+
+def _abreast(blocks: Named, paper: Paper) -> tuple[int, int]:
+    """How many stand side by side, and how wide each is."""
+    abreast = max(1, min(len(blocks), (paper.width + 3) // (NARROWEST_PACK + 3)))
+    return abreast, column_width(paper.width, abreast)
 
 
 def _cell_row_count(pack: Snapshot, count: int) -> int:

@@ -12,7 +12,7 @@ from twolbms.diagnoses import DIAGNOSES
 from twolbms.outlets.view.aged import Snapshot
 from twolbms.outlets.view.layout import cut, flow, padded
 from twolbms.outlets.view.palette import BAD, KNOWN, NO_DATA, PERMITTED, STRONG, WARN, Glyphs
-from twolbms.outlets.words import allowed, clock_time, date_time, limiter_words, rule_words, span
+from twolbms.outlets.words import allowed, clock_time, date_time, limiter_words, percent, rule_words, span
 
 GATEWAY_SILENT_AFTER_S = 1.0
 """The gateway sends a snapshot at least twice a second; after this long without one it counts as gone."""
@@ -73,6 +73,8 @@ def health_lines(snapshot: Snapshot, width: int, glyphs: Glyphs) -> list[Text]:
     return flow(pieces, width, gap=f" {glyphs.divide} ", indent="")
 
 
+_BUS_STATES = {1: "error warning", 2: "error passive", 3: "bus off"}
+_CROWDED = 0.7  # a bus this full makes low priorities wait
 _BUS_FAULTS = ("bad_check", "bad_counter", "short", "error", "unknown_id")
 
 
@@ -80,7 +82,13 @@ def _bus(name: str, bus: Snapshot) -> Text:
     if not bus.get("up", True):
         return Text.assemble(f"bus {name} ", ("down", BAD))
     bad = sum(bus.get(key) or 0 for key in _BUS_FAULTS)
-    return Text.assemble(f"bus {name} {bus.get('frames', 0)} frames, ", (f"{bad} bad", WARN if bad else KNOWN))
+    text = Text.assemble(f"bus {name} {bus.get('frames', 0)} frames, ", (f"{bad} bad", WARN if bad else KNOWN))
+    if bus.get("frames_lost"):
+        text.append(f", {bus['frames_lost']} lost", BAD)
+    if bus.get("load") is not None:
+        text.append(f", {percent(bus['load'], 0)} full", WARN if bus["load"] > _CROWDED else KNOWN)
+    state = _BUS_STATES.get(bus.get("state") or 0)
+    return text if state is None else text.append(f", {state}", BAD)
 
 
 def _journal(journal: Snapshot) -> Text:
