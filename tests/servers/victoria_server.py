@@ -25,6 +25,7 @@ class VictoriaServer:
                 f"-storageDataPath={folder / 'data'}",
                 "-retentionPeriod=100y",
                 "-search.latencyOffset=0s",
+                "-dedup.minScrapeInterval=1ms",
             ],
             folder / "log",
             f"{self.url}/health",

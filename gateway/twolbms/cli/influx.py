@@ -14,8 +14,10 @@ from twolbms.cli.errors import DIFFERS, FINE
 from twolbms.config.errors import ConfigError
 from twolbms.config.influx import InfluxSection
 from twolbms.config.site import Site, load_site
-from twolbms.outlets.influx_setup import SetupFailed, Step, check, plan_of, query_influxql, set_up
-from twolbms.outlets.influx_target import TokenUnreadable, read_token, target_of
+from twolbms.config.site_packs import load_site_and_packs
+from twolbms.outlets.influx_check import Step, check
+from twolbms.outlets.influx_setup import SetupFailed, plan_of, query_influxql, set_up
+from twolbms.outlets.influx_target import TokenUnreadable, minutes_target_of, read_token, target_of
 
 _SITE = click.argument("site", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -47,11 +49,11 @@ def _telling_failure(command: Callable[..., int]) -> Callable[..., int]:
 @_JSON
 @_telling_failure
 def setup_command(site: Path, as_json: bool) -> int:
-    """Make the database of SITE ready: organisation, bucket with its retention, InfluxQL name, tokens.
+    """Make the database of SITE ready: organisation, buckets with their retention, InfluxQL names, tokens.
 
     Do it as often as you like: what is right already stays as it is, also the tokens. On an empty server the user
     `admin` is made too. Each token goes into a file that only its owner can read: one for the gateway, which may only
-    write this bucket, and one for Grafana, which may only read it.
+    write the site's buckets, and one for Grafana, which may only read them.
     """
     return _tell(set_up(plan_of(*_site(site))), as_json)
 
@@ -62,7 +64,7 @@ def setup_command(site: Path, as_json: bool) -> int:
 @_telling_failure
 def check_command(site: Path, as_json: bool) -> int:
     """Say whether the database of SITE answers, is well, and lets the gateway write. Writes nothing."""
-    return _tell(check(target_of(*_site(site))), as_json)
+    return _tell(check(target_of(*_site(site)), minutes_target_of(*_site(site))), as_json)
 
 
 @influx_command.command("query")
@@ -85,6 +87,28 @@ def query_command(site: Path, influxql: str, as_json: bool) -> int:
             raise SetupFailed(result["error"])
         for series in result.get("series", []):
             _print_series(series)
+    return FINE
+
+
+@influx_command.command("series")
+@_SITE
+@_JSON
+@_telling_failure
+def series_command(site: Path, as_json: bool) -> int:
+    """Count the series that SITE makes in its database, by measurement. Asks no server.
+
+    Events come on top: one series a kind, limit and tier that ever happened.
+    """
+    from twolbms.outlets.influx_series import series_of
+    from twolbms.site_databases import site_databases
+    loaded, types = load_site_and_packs(site)
+    rows = series_of(loaded, types, site_databases(loaded))
+    if as_json:
+        click.echo(json.dumps({"ok": True, "measurements": [row._asdict() for row in rows]}))
+        return FINE
+    for row in rows:
+        click.echo(f"{row.measurement:<24} {row.series:>6} series, one {row.each}, up to {row.fields} fields")
+    click.echo(f"{'in all':<24} {sum(row.series for row in rows):>6} series; the minute values make as many again")
     return FINE
 
 

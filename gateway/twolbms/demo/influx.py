@@ -58,7 +58,7 @@ class InfluxServer:
         steps = await asyncio.to_thread(set_up, plan)
         if failed := [step.text for step in steps if not step.good]:
             raise SetupFailed("; ".join(failed))
-        return (f"influxdb: {{url: \"{target.url}\", org: {_ORG}, bucket: {_BUCKET}, "
+        return (f"influxdb: {{url: \"{target.url}\", org: {_ORG}, bucket: {_BUCKET}, minutes: null, "
                 f"token_file: {json.dumps(str(target.token_file))}}}\n")
 
     @staticmethod

@@ -11,6 +11,7 @@ import random
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any, NamedTuple
 
 LONGEST_WAIT_S = 300.0
 
@@ -35,22 +36,43 @@ class Answer:
     date: str | None = None
 
     @property
-    def message(self) -> str:
-        """The server's words: `message` of its JSON, else the start of the body."""
+    def told(self) -> Any:
+        """What its JSON says; None where it is none."""
         try:
-            return str(json.loads(self.body)["message"])
-        except (ValueError, TypeError, KeyError, RecursionError):  # the last: nested deeper than Python goes
-            return self.body[:300].decode(errors="replace").strip()
+            return json.loads(self.body)
+        except (ValueError, RecursionError):  # the last: nested deeper than Python goes
+            return None
+
+    @property
+    def message(self) -> str:
+        """The server's words: `message` of its JSON (`error` of InfluxDB 3), else the start of the body."""
+        told = self.told
+        for key in ("message", "error") if isinstance(told, dict) else ():
+            if key in told:
+                return str(told[key])
+        return self.body[:300].decode(errors="replace").strip()
+
+
+class Blamed(NamedTuple):
+    """A line that InfluxDB 3 names as refused: its number in the batch, from 0, and why."""
+
+    line: int
+    reason: str
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict, its reason in words, the wait asked for by the server, and how many points it says it dropped."""
+    """A verdict, its reason in words, the wait asked for by the server, and how many points it says it dropped.
+
+    `blamed`: those of them that it names. `too_large`: halving is not a search then, it makes the batch fit.
+    """
 
     verdict: Verdict
     reason: str
     wait_s: float | None = None
     dropped: int = 0
+    blamed: tuple[Blamed, ...] = ()
+    too_large: bool = False
 
 
 _VERDICTS = {
@@ -70,11 +92,27 @@ def judge(answer: Answer) -> Judgement:
     """What to do after `answer`."""
     status = answer.status
     verdict = _VERDICTS.get(status) or (Verdict.REFUSED if 400 <= status < 500 else Verdict.LATER)
-    reason = f"{status} {_short(answer.message)}".strip()
+    message = answer.message
+    reason = f"{status} {_short(message)}".strip()
+    if status == 400 and (blamed := blamed_lines(answer.told)):
+        return Judgement(Verdict.PARTLY, reason, dropped=len(blamed), blamed=blamed)
     if status < 400 and verdict is Verdict.LATER:
         reason = f"answered {status} where InfluxDB answers 204: is the url right?"
-    dropped = dropped_points(answer.message) if verdict is Verdict.PARTLY else 0
-    return Judgement(verdict, reason, retry_after_s(answer), dropped)
+    dropped = dropped_points(message) if verdict is Verdict.PARTLY else 0
+    return Judgement(verdict, reason, retry_after_s(answer), dropped, too_large=status == 413)
+
+
+def blamed_lines(told: Any) -> tuple[Blamed, ...]:
+    """The lines that InfluxDB 3 refused while it stored the rest: a list under `data`, up to 100 of them.
+
+    An object there, or anything else, is no such list: then nothing is stored.
+    """
+    listed = told.get("data") if isinstance(told, dict) and "error" in told else None
+    if not isinstance(listed, list):
+        return ()
+    numbered = [(one.get("line_number"), one.get("error_message")) for one in listed if isinstance(one, dict)]
+    return tuple(Blamed(number - 1, _short(str(why))) for number, why in numbered
+                 if isinstance(number, int) and not isinstance(number, bool) and number > 0)
 
 
 def _short(message: str) -> str:

@@ -5,11 +5,12 @@ It posts lines and returns the answer; what an answer means it does not know.
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import socket
 import ssl
 import threading
+import time
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -26,20 +27,28 @@ class Unreachable(Exception):
 
 
 class WriteConnection:
-    """Posts lines over one connection, reconnecting and re-reading the token whenever the last one ended badly."""
+    """Posts lines over one connection, reconnecting and re-reading the token whenever the last one ended badly.
+
+    `opened` counts the connections begun, `opened_s` is when the last was (monotonic): while the count stays, one and
+    the same server process answers.
+    """
 
     def __init__(self, target: InfluxTarget) -> None:
         self._target = target
         self._connection: http.client.HTTPConnection | None = None
         self._headers: dict[str, str] = {}
         self._overdue = False
+        self.opened = 0
+        self.opened_s = 0.0
+        self._sent_s = 0.0
 
     def post(self, lines: Sequence[bytes]) -> Answer:
-        """Sends one batch and waits for the answer. Raises Unreachable or TokenUnreadable.
+        """Sends one batch and waits for the answer; an item may be several lines. Raises Unreachable, TokenUnreadable.
 
         A server that drips its answer byte by byte is cut off after three times the timeout.
         """
         self._overdue = False
+        self._sent_s = time.monotonic()
         watch = threading.Timer(3 * self._target.timeout_s, self._cut_overdue)
         watch.daemon = True
         watch.start()
@@ -50,6 +59,11 @@ class WriteConnection:
             raise Unreachable("the answer took too long" if self._overdue else _in_words(error)) from error
         finally:
             watch.cancel()
+
+    @property
+    def lived_s(self) -> float:
+        """A time (monotonic) at which the process that answered last was surely alive: not later than its answer."""
+        return max(self._sent_s, self.opened_s)
 
     def close(self) -> None:
         """Ends the connection; the next post makes a new one with the token as it then is."""
@@ -72,7 +86,7 @@ class WriteConnection:
         connection = self._connection or self._connect()
         headers = dict(self._headers)
         if len(body) >= _PLAIN_BELOW:
-            body = gzip.compress(body, 1)
+            body = _gzip(body)
             headers["Content-Encoding"] = "gzip"
         connection.request("POST", self._target.write_path, body, headers)
         response = connection.getresponse()
@@ -85,11 +99,9 @@ class WriteConnection:
         return Answer(response.status, text, response.headers.get("Retry-After"), response.headers.get("Date"))
 
     def _connect(self) -> http.client.HTTPConnection:
-        self._headers = {
-            "Authorization": f"Token {read_token(self._target.token_file)}",
-            "Content-Type": "text/plain; charset=utf-8",
-            "User-Agent": "2lbms",
-        }
+        self._headers = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": "2lbms"}
+        if self._target.token_file is not None:
+            self._headers["Authorization"] = f"Token {read_token(self._target.token_file)}"
         address = urlsplit(self._target.url)
         if not address.hostname:
             raise ValueError(f"url {self._target.url!r} names no host")
@@ -100,7 +112,14 @@ class WriteConnection:
         else:
             self._connection = http.client.HTTPConnection(
                 address.hostname, address.port or 80, timeout=self._target.timeout_s)
+        self.opened += 1
+        self.opened_s = time.monotonic()
         return self._connection
+
+
+def _gzip(body: bytes) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
 
 
 def _in_words(error: Exception) -> str:

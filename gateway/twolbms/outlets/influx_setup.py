@@ -1,4 +1,4 @@
-"""Makes an InfluxDB 2.x ready for a site, as often as one likes, and says what is wrong with one that is not.
+"""Makes an InfluxDB 2.x ready for a site, as often as one likes, and asks it questions in InfluxQL.
 
 Uses influxdb-client (the extra `influx`); the outlet itself does without.
 """
@@ -9,43 +9,48 @@ import importlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 from twolbms.config.influx import InfluxSection
 from twolbms.config.site import Site
-from twolbms.outlets.influx_answers import Verdict, judge
-from twolbms.outlets.influx_http import Unreachable, WriteConnection
-from twolbms.outlets.influx_target import InfluxTarget, TokenUnreadable, read_token, target_of
+from twolbms.outlets.influx_check import Step, check, may_write
+from twolbms.outlets.influx_target import InfluxTarget, TokenUnreadable, minutes_target_of, read_token, target_of
 
 ADMIN = "admin"
 RETENTION_POLICY = "autogen"
+_NOTHING_TO_MAKE = {
+    "influxdb3": "InfluxDB 3 makes a database at the first write; put a token of `influxdb3 create token` into "
+                 "token_file, and a retention on the database by `influxdb3 create database --retention-period`",
+    "victoriametrics": "VictoriaMetrics has no buckets and no tokens; it keeps everything as long as its "
+                       "-retentionPeriod says",
+}
 
 
 class SetupFailed(Exception):
     """The server could not be made ready; the text says why and what a person can do."""
 
 
-class Step(NamedTuple):
-    """One thing looked at: whether it is as it should be, what was found, and whether it was changed just now."""
-
-    good: bool
-    text: str
-    changed: bool = False
-
-
 @dataclass(frozen=True)
 class SetupPlan:
-    """What a site wants of its server. Token files are written with mode 0600."""
+    """What a site wants of its server. Token files are written with mode 0600. `minutes`: the minute values' bucket."""
 
     target: InfluxTarget
     admin_token_file: Path
     read_token_file: Path
     retention_s: int = 30 * 86400
+    minutes: InfluxTarget | None = None
+    minutes_retention_s: int = 3650 * 86400
+
+    @property
+    def buckets(self) -> tuple[tuple[InfluxTarget, int], ...]:
+        """Every bucket that is written, with its retention in seconds."""
+        more = ((self.minutes, self.minutes_retention_s),) if self.minutes else ()
+        return ((self.target, self.retention_s), *more)
 
     @property
     def password_file(self) -> Path:
@@ -56,27 +61,22 @@ class SetupPlan:
 def plan_of(site: Site, section: InfluxSection) -> SetupPlan:
     """What a site file's `influxdb:` section wishes; tokens that it does not name lie beside the gateway's."""
     target = target_of(site, section)
-    beside = target.token_file.parent
+    beside = (target.token_file or site.folder / "token").parent
+    minutes = section.minute_values
     return SetupPlan(
-        target=target, retention_s=section.retention_days * 86400,
+        target=target, retention_s=section.retention_days * 86400, minutes=minutes_target_of(site, section),
+        minutes_retention_s=minutes.retention_days * 86400 if minutes else 0,
         admin_token_file=site.beside(section.admin_token_file or str(beside / "influx-admin-token")),
         read_token_file=site.beside(section.read_token_file or str(beside / "influx-read-token")))
 
 
-def check(target: InfluxTarget) -> list[Step]:
-    """Is somebody there, is it well, may the gateway write. Writes nothing."""
-    with _client(target, token=None) as client:
-        if not client.ping():
-            return [Step(False, f"nobody answers at {target.url}")]
-        steps = [Step(True, f"{target.url} answers, version {client.version() or 'not told'}"), _health(client)]
-    return [*steps, _may_write(target)]
-
-
 def set_up(plan: SetupPlan) -> list[Step]:
-    """User, organisation, bucket with retention, InfluxQL's database name, one token each for writing and reading.
+    """User, organisation, buckets with retention, InfluxQL's database names, one token each for writing and reading.
 
     Raises SetupFailed.
     """
+    if plan.target.server != "influxdb2":
+        return [Step(True, _NOTHING_TO_MAKE[plan.target.server]), *check(plan.target, plan.minutes)]
     first = _first_user(plan)
     try:
         token = read_token(plan.admin_token_file)
@@ -85,11 +85,14 @@ def set_up(plan: SetupPlan) -> list[Step]:
                           f"e.g. from: influx auth create --org {plan.target.org} --all-access") from error
     with _client(plan.target, token) as client:
         org_id, organisation = _organisation(client, plan.target.org)
-        bucket_id, bucket = _bucket(client, plan, org_id)
+        made = [_bucket(client, target, retention_s, org_id) for target, retention_s in plan.buckets]
+        ids = [bucket_id for bucket_id, _ in made]
         return [
-            *first, organisation, bucket, _database(client, plan.target.bucket, org_id, bucket_id),
-            _token(client, plan, org_id, bucket_id, "write"), _token(client, plan, org_id, bucket_id, "read"),
-            _may_write(plan.target),
+            *first, organisation, *(step for _, step in made),
+            *(_database(client, target.bucket, org_id, bucket_id)
+              for (target, _), bucket_id in zip(plan.buckets, ids, strict=True)),
+            _token(client, plan, org_id, ids, "write"), _token(client, plan, org_id, ids, "read"),
+            *(may_write(target) for target, _ in plan.buckets),
         ]
 
 
@@ -117,18 +120,6 @@ def _client(target: InfluxTarget, token: str | None) -> Iterator[Any]:
         raise SetupFailed(f"{target.url} answered {error.status}: {words}") from error
     except HTTPError as error:
         raise SetupFailed(f"{target.url} cannot be reached: {error}") from error
-
-
-def _health(client: Any) -> Step:
-    """What the server says of itself. Others than InfluxDB say nothing there that can be read, which is no illness."""
-    library = _library()
-    try:
-        health = library.HealthService(client.api_client).get_health()
-    except library.rest.ApiException as error:
-        return Step(error.status == 404, f"its health: answered {error.status}")
-    except ValueError:
-        return Step(True, "its health: not told")
-    return Step(health.status == "pass", f"its health: {health.status}, {health.message}")
 
 
 def _first_user(plan: SetupPlan) -> list[Step]:
@@ -187,16 +178,16 @@ def _organisation(client: Any, name: str) -> tuple[str, Step]:
     return api.create_organization(name=name).id, Step(True, f"organisation {name} made", True)
 
 
-def _bucket(client: Any, plan: SetupPlan, org_id: str) -> tuple[str, Step]:
+def _bucket(client: Any, target: InfluxTarget, retention_s: int, org_id: str) -> tuple[str, Step]:
     library = _library()
-    api, name = client.buckets_api(), plan.target.bucket
-    rules = [library.BucketRetentionRules(type="expire", every_seconds=plan.retention_s)]
-    kept = f"{plan.retention_s / 86400:g} days" if plan.retention_s else "for ever"
-    found = next(iter(_listed(lambda: api.find_buckets(org=plan.target.org, name=name).buckets)), None)
+    api, name = client.buckets_api(), target.bucket
+    rules = [library.BucketRetentionRules(type="expire", every_seconds=retention_s)]
+    kept = f"{retention_s / 86400:g} days" if retention_s else "for ever"
+    found = next(iter(_listed(lambda: api.find_buckets(org=target.org, name=name).buckets)), None)
     if found is None:
         made = api.create_bucket(bucket=library.PostBucketRequest(org_id=org_id, name=name, retention_rules=rules))
         return made.id, Step(True, f"bucket {name} made, keeps data {kept}", True)
-    if (found.retention_rules[0].every_seconds if found.retention_rules else 0) == plan.retention_s:
+    if (found.retention_rules[0].every_seconds if found.retention_rules else 0) == retention_s:
         return found.id, Step(True, f"bucket {name} keeps data {kept}")
     found.retention_rules = rules
     api.update_bucket(bucket=found)
@@ -216,12 +207,15 @@ def _database(client: Any, name: str, org_id: str, bucket_id: str) -> Step:
     return Step(True, f"InfluxQL database {name} mapped to the bucket", True)
 
 
-def _token(client: Any, plan: SetupPlan, org_id: str, bucket_id: str, action: str) -> Step:
-    """A token that may do one thing with one bucket. Kept when it works; otherwise made anew and the old one revoked,
-    because a server does not show a token twice."""
+def _token(client: Any, plan: SetupPlan, org_id: str, bucket_ids: Sequence[str], action: str) -> Step:
+    """A token that may do one thing with the site's buckets. Kept when it works; otherwise made anew and the old one
+    revoked, because a server does not show a token twice."""
     library = _library()
     path = plan.target.token_file if action == "write" else plan.read_token_file
-    works = _may_write(plan.target).good if action == "write" else _may_read(plan)
+    if path is None:
+        raise SetupFailed("the site file names no token_file: expected one in the section influxdb")
+    may = may_write if action == "write" else lambda target: _may_read(plan, target)
+    works = all(may(target).good for target, _ in plan.buckets)
     if works:
         return Step(True, f"{action} token in {path}")
     description = f"2lbms {plan.target.site} {action} {plan.target.bucket}"
@@ -229,34 +223,21 @@ def _token(client: Any, plan: SetupPlan, org_id: str, bucket_id: str, action: st
     for old in api.find_authorizations(org=plan.target.org):
         if old.description == description:
             api.delete_authorization(old)
-    resource = library.PermissionResource(type="buckets", id=bucket_id, org_id=org_id)
+    permissions = [library.Permission(action=action, resource=library.PermissionResource(
+        type="buckets", id=bucket_id, org_id=org_id)) for bucket_id in bucket_ids]
     made = api.create_authorization(authorization=library.Authorization(
-        org_id=org_id, description=description, permissions=[library.Permission(action=action, resource=resource)]))
+        org_id=org_id, description=description, permissions=permissions))
     write_secret(path, made.token)
     return Step(True, f"{action} token made, in {path}", True)
 
 
-def _may_write(target: InfluxTarget) -> Step:
-    """An empty write: the server checks token, organisation and bucket, and stores nothing."""
-    connection = WriteConnection(target)
-    try:
-        judgement = judge(connection.post(()))
-    except (Unreachable, TokenUnreadable) as error:
-        return Step(False, f"the gateway cannot write: {error}")
-    finally:
-        connection.close()
-    if judgement.verdict is Verdict.STORED:
-        return Step(True, f"the gateway may write to {target.org}/{target.bucket}")
-    return Step(False, f"the gateway may not write: {judgement.reason}")
-
-
-def _may_read(plan: SetupPlan) -> bool:
+def _may_read(plan: SetupPlan, target: InfluxTarget) -> Step:
     """A SELECT, because SHOW answers every token, with nothing."""
     try:
-        result, = query_influxql(plan.target, read_token(plan.read_token_file), 'SELECT "soc" FROM "pack" LIMIT 1')
-    except (TokenUnreadable, SetupFailed, ValueError):
-        return False
-    return "error" not in result
+        result, = query_influxql(target, read_token(plan.read_token_file), 'SELECT "soc" FROM "pack" LIMIT 1')
+    except (TokenUnreadable, SetupFailed, ValueError) as error:
+        return Step(False, str(error))
+    return Step("error" not in result, str(result.get("error", "")))
 
 
 def query_influxql(target: InfluxTarget, token: str, query: str) -> list[dict[str, Any]]:

@@ -20,7 +20,9 @@ _INT64 = 2**63
 _ESCAPE_MEASUREMENT = str.maketrans({",": r"\,", " ": r"\ ", "\n": r"\n", "\t": r"\t", "\r": r"\r"})
 _ESCAPE_KEY = _ESCAPE_MEASUREMENT | str.maketrans({"=": r"\="})
 _ESCAPE_STRING = str.maketrans({'"': r"\"", "\\": r"\\"})
+_OWN_TAG = ("bank", "bus", "device")  # levels whose series carry their name under the level's own
 _TAG_OF_LEVEL = {"cell": "cell", "sensor": "sensor"}
+_NAMED_BY_LEVEL = frozenset({"bank", "bus", "device"})  # what a series' `pack` names there, and so the tag
 
 
 class Encoded(NamedTuple):
@@ -72,7 +74,7 @@ class LineEncoder:
     def _learn(self, series: Series) -> tuple[str, str]:
         row = FIELDS.get(series.quantity)
         level = row.level if row else _guess_level(series)
-        tags = {"site": self._site, "bank" if level == "bank" else "pack": series.pack}
+        tags = {"site": self._site, level if level in _OWN_TAG else "pack": series.pack}
         if series.cell is not None:
             tags[_TAG_OF_LEVEL.get(level, "cell")] = str(series.cell + 1)  # people count from 1
         found = self._series[series] = (_prefix(level, tags), escape_key(series.quantity))

@@ -64,6 +64,25 @@ def garage(**changes: Any) -> dict[str, Any]:
         "hold_remaining_s": 23.4} | changes)
 
 
+SHUNT_VALUES = {"shunt_voltage_v": 26.512, "shunt_current_a": -12.3, "shunt_power_w": -326.0,
+                "shunt_consumed_ah": -65.473, "shunt_soc": 0.839, "shunt_time_to_go_s": 56520.0,
+                "shunt_temperature_c": None, "shunt_starter_voltage_v": 12.6, "shunt_alarm": 0.0,
+                "shunt_energy_in_kwh": 85.27}
+
+
+def shunt(age_s: float = 0.3, **changes: Any) -> dict[str, Any]:
+    """A battery monitor that was heard `age_s` ago, as the board makes its picture."""
+    known = age_s <= 5
+    return {"kind": "victron_ve_direct", "title": "Victron SmartShunt or BMV", "port": "/dev/ttyUSB0", "pack": "house",
+            "state": "ok" if known else "silent", "age_s": age_s, "max_age_s": 5.0, "up": True, "down_because": None,
+            "trouble": None if known else f"has been silent for {age_s:.0f} s: its port is open and nothing comes; see "
+            "whether it is on and its cable is plugged in",
+            "values": {name: {"value": value if known else None, "age_s": age_s, "told": known}
+                       for name, value in SHUNT_VALUES.items()},
+            "alarms": [], "info": {"model": "SmartShunt 500A/50mV", "firmware": "4.14"},
+            "counts": {"bytes": 5000, "readings": 40, "damaged": 0, "implausible": 0}} | changes
+
+
 def silent(kind: dict[str, Any], age_s: float | None) -> dict[str, Any]:
     """A pack not heard for `age_s`, None = never."""
     def unknown(each: dict[str, Any]) -> dict[str, Any]:

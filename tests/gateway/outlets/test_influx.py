@@ -128,7 +128,8 @@ def test_a_journal_is_drained_once(site: Site) -> None:
         outlet = site.drain(server.url)
         assert sorted(server.stored) == sorted(samples(range(200)) + notes(range(200)))
         assert max(count for _, _, count in server.requests) <= 50
-        assert outlet.status() == {"state": "stopped", "lag_s": 0.0, "lines": 220, "refused": 0, "error": None}
+        assert outlet.status() == {"state": "stopped", "lag_s": 0.0, "lines": 220, "refused": 0, "error": None,
+                                   "live_lag_s": 0.0}
         site.drain(server.url)
         assert len(server.stored) == 220
 
@@ -153,7 +154,8 @@ def test_the_cursor_moves_only_after_the_answer(site: Site) -> None:
         outlet.start()
         server.wait_for_requests(1)
         assert outlet.stop(10)
-        assert not (site.run / "influx.cursor").exists()
+        for standing in CursorFile(site.run / "influx.cursor").load().values():
+            assert standing.owed.first is not None and standing.owed.first.start is None
     with FakeInflux() as server:
         site.drain(server.url)
         assert sorted(server.stored) == sorted(samples(range(100)) + notes(range(100)))
@@ -214,7 +216,8 @@ def test_lag_grows_while_the_server_is_away_and_falls_back(site: Site) -> None:
     assert outlet.status()["lag_s"] == 160.0
     with FakeInflux(port=port) as server:
         assert outlet.wait_drained(30)
-        assert outlet.status() == {"state": "ok", "lag_s": 0.0, "lines": 110, "refused": 0, "error": None}
+        assert outlet.status() == {"state": "ok", "lag_s": 0.0, "lines": 110, "refused": 0, "error": None,
+                                   "live_lag_s": 0.0}
         assert len(server.stored) == 110
 
 
@@ -236,6 +239,7 @@ def test_it_waits_for_the_wall_time(site: Site) -> None:
         assert status == {
             "state": "waiting",
             "lag_s": 100.0,
+            "live_lag_s": 0.0,
             "lines": 0,
             "refused": 0,
             "error": "the wall time is not known yet",
@@ -326,7 +330,8 @@ def test_what_retention_dropped_before_it_was_sent_is_told(site: Site) -> None:
     site.write(range(10), segment_bytes=1)
     with FakeInflux() as server:
         site.drain(server.url)
-        cursor = CursorFile(site.run / "influx.cursor").load()["sample"]
+        cursor = CursorFile(site.run / "influx.cursor").load()["sample"].live
+        assert cursor is not None
         for begin in (10, 20, 30):
             site.write(range(begin, begin + 10), segment_bytes=1)
         numbers = segment_numbers(site.journal, "sample")

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from twolbms.outlets.influx_answers import Answer, Backoff, Verdict, dropped_points, judge, retry_after_s
+from twolbms.outlets.influx_answers import Answer, Backoff, Blamed, Verdict, dropped_points, judge, retry_after_s
 
 CONFLICT = (
     b'{"code":"unprocessable entity","message":"failure writing points to database: partial write: field type '
@@ -119,3 +119,33 @@ def test_a_reason_keeps_the_cause_behind_a_long_quotation() -> None:
         and reason.endswith("max key length exceeded")
         and len(reason) < 600
     )
+
+
+PARTIAL = (
+    b'{"error":"partial write of line protocol occurred","data":[{"original_line":"m f=x 1","line_number":2,'
+    b'"error_message":"invalid number"},{"original_line":"m f=1i","line_number":4,"error_message":"column type"}]}'
+)
+
+
+def test_influxdb_3_names_the_lines_that_it_refused() -> None:
+    """400 with a list of lines means that the rest is stored: nothing is halved, each line is told with its reason."""
+    judgement = judge(Answer(400, PARTIAL))
+    assert judgement.verdict is Verdict.PARTLY and judgement.dropped == 2
+    assert judgement.blamed == (Blamed(1, "invalid number"), Blamed(3, "column type"))
+    assert judgement.reason == "400 partial write of line protocol occurred"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":"parsing failed for write_lp endpoint","data":{"original_line":"x","line_number":1}}',
+        b'{"error":"parsing failed","data":[]}',
+        b'{"error":"parsing failed","data":[1,"x",{"line_number":0},{"line_number":true},{"line_number":"3"}]}',
+        b'{"code":"invalid","message":"unable to parse","data":[{"line_number":2}]}',
+        b'[{"line_number":2}]',
+        b"[" * 100_000,
+    ],
+)
+def test_a_400_without_such_a_list_stored_nothing(body: bytes) -> None:
+    """An object, an empty list or junk names no lines: the batch is searched as ever."""
+    assert judge(Answer(400, body)).verdict is Verdict.SPLIT

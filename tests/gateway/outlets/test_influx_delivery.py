@@ -12,6 +12,7 @@ from twolbms.outlets.influx_answers import Answer
 from twolbms.outlets.influx_delivery import Delivery, Pace
 from twolbms.outlets.influx_http import Unreachable
 from twolbms.outlets.influx_target import TokenUnreadable
+from twolbms.outlets.line_text import LineText
 from twolbms.outlets.quarantine import Quarantine
 
 LINES = [b"m f=%d.0 1" % number for number in range(100)]
@@ -207,3 +208,74 @@ def test_a_success_makes_the_next_wait_short_again(make: Make) -> None:
     delivery.deliver(LINES[:10])
     delivery.deliver(LINES[10:20])
     assert patience.waits[3][0] >= 4 and patience.waits[4][0] <= 1
+
+
+def all_bad(lines: Sequence[bytes]) -> Answer:
+    """A server that takes an empty write and no line of ours."""
+    return Answer(400, b'{"message":"unable to parse"}') if lines else Answer(204)
+
+
+def test_the_search_for_bad_lines_is_bounded(tmp_path: Path) -> None:
+    """5,000 bad lines cost a bounded number of posts, not 10,000; all are counted, in pieces with their first line."""
+    server = Server(rule=all_bad)
+    patience = Patience()
+    patience.delivery = delivery = Delivery(server, Quarantine(tmp_path / "quarantine.log"), Pace(), patience)
+    lines = [b"m f=%d.0 1" % number for number in range(5000)]
+    delivery.deliver(lines)
+    assert len(server.posts) <= 400 + 2 * 128
+    assert delivery.progress.refused == 5000
+    notes = quarantined(delivery)
+    assert sum(int(str(note["count"])) for note in notes) == 5000
+    assert any("of these 78 lines" in str(note["reason"]) for note in notes)
+    posts = []
+    for _ in range(8):
+        server.posts.clear()
+        delivery.deliver(lines)
+        posts.append(len(server.posts))
+    assert posts[-1] <= 25 + 2 * 128, "what was bad in every batch is searched less in the next"
+
+
+def test_some_bad_lines_are_still_found_one_by_one(tmp_path: Path) -> None:
+    """Ten bad lines among 5,000 are each found, and 4,990 stored."""
+    poison = {b"m f=%d.0 1" % number for number in range(0, 5000, 500)}
+    server = Server(rule=lambda lines: Answer(400) if poison & set(b"\n".join(lines).split(b"\n")) else Answer(204))
+    patience = Patience()
+    patience.delivery = delivery = Delivery(server, Quarantine(tmp_path / "quarantine.log"), Pace(), patience)
+    delivery.deliver([b"m f=%d.0 1" % number for number in range(5000)])
+    assert (delivery.progress.lines, delivery.progress.refused) == (4990, 10)
+    assert {note["line"] for note in quarantined(delivery)} == {line.decode() for line in poison}
+
+
+def test_a_text_of_many_lines_is_cut_only_when_it_must_be(make: Make) -> None:
+    """A ready text goes out as it is; after a 400 it is searched line by line like any other."""
+    poison = LINES[7]
+    server = Server(rule=lambda lines: Answer(400) if poison in b"\n".join(lines).split(b"\n") else Answer(204))
+    delivery, _ = make(server)
+    delivery.deliver(LineText((b"\n".join(LINES[:5]),), 5))
+    assert server.stored == [b"\n".join(LINES[:5])]
+    delivery.deliver(LineText((b"\n".join(LINES[5:25]),), 20))
+    assert {line for text in server.stored for line in text.split(b"\n")} == {*LINES[:25]} - {poison}
+    assert [note["line"] for note in quarantined(delivery)] == [poison.decode()]
+
+
+def test_what_was_too_large_once_is_not_tried_again(make: Make) -> None:
+    """After 413 the next batches are sent in pieces of the size that fitted."""
+    server = Server(rule=lambda lines: Answer(413) if len(lines) > 12 else Answer(204))
+    delivery, _ = make(server)
+    delivery.deliver(LINES[:40])
+    server.posts.clear()
+    delivery.deliver(LINES[40:80])
+    assert max(server.posts) <= 12
+
+
+def test_lines_that_the_server_names_are_quarantined_with_their_reasons(make: Make) -> None:
+    """InfluxDB 3 stores the rest and names what it refused: just those lines lie in quarantine, nothing is resent."""
+    body = json.dumps({"error": "partial write of line protocol occurred", "data": [
+        {"line_number": 2, "error_message": "no number"}, {"line_number": 9999, "error_message": "beyond"}]}).encode()
+    server = Server(Answer(400, body))
+    delivery, _ = make(server)
+    delivery.deliver(LINES[:10])
+    assert server.posts == [10] and (delivery.progress.lines, delivery.progress.refused) == (8, 2)
+    first, second = quarantined(delivery)
+    assert first["line"] == LINES[1].decode() and "no number" in str(first["reason"])
+    assert second["line"] is None and "beyond" in str(second["reason"])

@@ -51,6 +51,8 @@ def encode_one(sample: Sample, site: str = "s1") -> bytes:
         (Series("temperature_c", "shed", 1), -0.5, b"sensor,pack=shed,sensor=2,site=s1 temperature_c=-0.5 %d"),
         (Series("journal_lost", "", None), 0, b"gateway,site=s1 journal_lost=0.0 %d"),
         (Series("bank_charge_allowed_a", "main", None), 1e16, b"bank,bank=main,site=s1 bank_charge_allowed_a=1e+16 %d"),
+        (Series("can_load", "can0", None), 0.25, b"bus,bus=can0,site=s1 can_load=0.25 %d"),
+        (Series("shunt_current_a", "mppt", None), -3.0, b"device,device=mppt,site=s1 shunt_current_a=-3.0 %d"),
         (Series("not_in_the_table", "shed", 4), 1, b"cell,cell=5,pack=shed,site=s1 not_in_the_table=1.0 %d"),
         (Series("not_in_the_table", "", None), True, b"gateway,site=s1 not_in_the_table=1.0 %d"),
     ],

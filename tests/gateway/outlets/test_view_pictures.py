@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.outlets.snapshots import NOON_NS, garage, house, over_voltage, silent, site
+from gateway.outlets.snapshots import NOON_NS, garage, house, over_voltage, shunt, silent, site
 from twolbms.outlets.view.palette import ASCII, UNICODE
 from twolbms.outlets.view.picture import Paper, picture
 from twolbms.outlets.view.site import Told
@@ -29,6 +29,14 @@ SHARED = BOTH | {"banks": {"shed": {"packs": ["house", "garage"], "charge_a": 60
                                     "limited_by": "house: derate_charge_temperature"}}}
 HUNDRED = house(cells_v=[{"value": 3.3 + at / 1000, "age_s": 0.5} for at in range(100)])
 
+WATCHED = BOTH | {"devices": {"shunt": shunt(), "cabin": shunt(12.0, pack="", alarms=["low voltage"])}}
+DEVICES = site() | {"buses": {"can0": {"frames": 12034, "error": 3, "up": True, "load": 0.314, "frames_lost": 17,
+                                       "state": 2}},
+                    "devices": {"shunt": shunt(alarms=["low voltage", "low temperature"]),
+                                "cabin": shunt(state="down", up=False, age_s=3.4)},
+                    "alarms": [{"text": "device cabin: its port /dev/ttyUSB0 is down: No such file or directory",
+                                "pack": "", "since_ns": NOON_NS - 3 * 10**9}]}
+
 CASES = {
     "both_80x24": (BOTH, 0.2, Paper(80, 24, UNICODE, UTC)),
     "both_140x45": (BOTH, 0.2, Paper(140, 45, UNICODE, UTC)),
@@ -40,6 +48,11 @@ CASES = {
     "never_seen_80x24": (None, 3.0, Paper(80, 24, UNICODE, UTC)),
     "shared_bank_120x30": (SHARED, 0.2, Paper(120, 30, UNICODE, UTC)),
     "small_60x12": (TROUBLE, 0.2, Paper(60, 12, UNICODE, UTC)),
+    "devices_80x24": (WATCHED, 0.2, Paper(80, 24, UNICODE, UTC)),
+    "devices_140x45": (WATCHED, 0.2, Paper(140, 45, UNICODE, UTC)),
+    "devices_alone_80x24": (DEVICES, 0.2, Paper(80, 24, UNICODE, UTC)),
+    "devices_alone_ascii_60x12": (DEVICES, 0.2, Paper(60, 12, ASCII, UTC)),
+    "devices_gateway_gone_9s_80x24": (DEVICES, 9.0, Paper(80, 24, UNICODE, UTC)),
     "hundred_cells_80x24": (site(big=HUNDRED), 0.2, Paper(80, 24, UNICODE, UTC)),
 }
 
