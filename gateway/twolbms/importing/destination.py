@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from twolbms.journal import JournalBusyError, JournalWriter, Keep, Pace, Retention, Room
+from twolbms.journal import Event, JournalBusyError, JournalReader, JournalWriter, Keep, Pace, Retention, Room
 
-_ROOM = Room(sample=1_000_000)
+_ROOM = Room(sample=1_000_000, frame=1_000_000)
 _PACE = Pace(large=200_000)  # the writing thread is woken by the clock, not by every record of a crowd
 _SETTLE_FROM = 250_000  # waiting records; below it reading and writing go on side by side
 _SETTLE_SLICE_S = 3.0  # a disk that still refuses after so long has failed
@@ -46,15 +46,26 @@ def check_free(folder: Path) -> None:
         raise JournalRefused(f"{folder} cannot be used ({error.strerror}): {other}") from error
 
 
+def finished_import(folder: Path, boot_id: str) -> dict[str, Any] | None:
+    """The counts of the import that `folder` holds whole, when it is of the log with this content; else None."""
+    if not (folder / "event").is_dir():
+        return None
+    for block in JournalReader(folder).blocks("event"):
+        for record in block.records:
+            if block.boot_id == boot_id and isinstance(record, Event) and record.kind == "import":
+                return record.data
+    return None
+
+
 class ImportJournal:
-    """Writes one import. `sample` is the journal's own; `settle` is called between batches."""
+    """Writes one import. `sample`, `samples` and `frames` are the journal's own; `settle` is called between batches."""
 
     def __init__(self, folder: Path, boot_id: str, wall_offset_ns: int) -> None:
         """Raises JournalRefused when the folder cannot be written."""
         self._folder = folder
         self._was_there = folder.exists()
         self._last_ns = 0
-        retention = Retention(sample=_KEEP_ALL, event=_KEEP_ALL)
+        retention = Retention(sample=_KEEP_ALL, event=_KEEP_ALL, frame=_KEEP_ALL)
         try:
             self._writer = JournalWriter(
                 folder, boot_id, retention=retention, now_ns=lambda: self._last_ns, pace=_PACE, room=_ROOM
@@ -66,6 +77,8 @@ class ImportJournal:
             raise JournalRefused(f"{folder} cannot be written: {problem}")
         self._writer.fix_wall(wall_offset_ns, "log")
         self.sample = self._writer.sample
+        self.samples = self._writer.samples
+        self.frames = self._writer.frames
 
     def settle(self) -> None:
         """Let the disk catch up. Raises JournalFailed when it does not."""
@@ -85,6 +98,10 @@ class ImportJournal:
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._was_there:
             self._folder.mkdir(exist_ok=True)
+
+    def close(self) -> None:
+        """Let go of an import that did not end; what it wrote stays and counts as unfinished."""
+        self._writer.close()
 
     def _wait(self) -> None:
         written = False

@@ -17,7 +17,8 @@ from twolbms.config.load import as_model
 from twolbms.config.model import StrictModel
 from twolbms.config.places import Places
 from twolbms.config.strict_yaml import read_document
-from twolbms.decode import CompiledDatabase, DatabaseError, compile_database
+from twolbms.decode import CompiledDatabase, DatabaseError
+from twolbms.decode.cache import database_from
 from twolbms.files import data_path
 from twolbms.importing.checksums import CHECKSUMS
 
@@ -151,7 +152,7 @@ def load_pack(path: Path) -> LoadedPack:
 def _database(path: Path, model: ObservedPack, places: Places) -> CompiledDatabase:
     beside = path.parent / model.dbc
     try:
-        return compile_database(beside if beside.is_file() else data_path("dbc", model.dbc))
+        return database_from(beside if beside.is_file() else data_path("dbc", model.dbc))
     except (DatabaseError, OSError) as error:
         raise ConfigError([places.problem(("dbc",), f"cannot be used: {error}")]) from error
 

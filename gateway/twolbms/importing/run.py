@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,16 +11,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from twolbms.importing.asc import AscReader
-from twolbms.importing.blf import read_blf
-from twolbms.importing.candump import read_lines
 from twolbms.importing.destination import ImportJournal, check_free
 from twolbms.importing.findings import Findings
 from twolbms.importing.frames import Damage
 from twolbms.importing.interpret import Interpreter
 from twolbms.importing.jumps import YearJumps
-from twolbms.importing.log_file import Progress, UnreadableLog, boot_id_of, read_blocks, recognise, whole_lines
 from twolbms.importing.pack import LoadedPack
+from twolbms.importing.readers.log_file import Progress, boot_id_of
+from twolbms.importing.readers.open_log import read_frames, read_tables
 from twolbms.importing.timeline import Timeline
 
 LinesTo = Callable[[Path], None]
@@ -54,13 +51,13 @@ def import_log(
     check_free(request.journal)
     bulk = importlib.util.find_spec("numpy") is not None if bulk is None else bulk
     damage, findings = Damage(), Findings()
-    batches, use_bulk = _batches(request.log, damage, progress, bulk)
     jumps = YearJumps()
-    batches = jumps.watched_tables(batches) if use_bulk else jumps.watched(batches)
+    batches: Iterator[Any] = (jumps.watched_tables(read_tables(request.log, damage, progress)) if bulk
+                              else jumps.watched(read_frames(request.log, damage, progress)))
     with _no_search_for_cycles():
         first = next(batches, None)
         if first is not None:
-            _record(request, findings, first, batches, use_bulk)
+            _record(request, findings, first, batches, bulk)
     findings.malformed_lines = damage.malformed_lines
     findings.problems = damage.sentences() + jumps.sentences()
     if findings.frames and lines_to:
@@ -73,7 +70,8 @@ def _record(request: Request, findings: Findings, first: Any, rest: Iterator[Any
     timeline = Timeline(request.start_ns)
     timeline.begin(int(first.time_ns[0]) if bulk else first[0].time_ns)
     journal = ImportJournal(request.journal, boot_id_of(request.log), timeline.wall_offset_ns)
-    interpreter = _interpreter(bulk)(request.pack, findings, timeline, journal.sample, request.bus)
+    sink = journal.samples if bulk else journal.sample
+    interpreter = _interpreter(bulk)(request.pack, findings, timeline, sink, request.bus)
     for batch in chain([first], rest):
         interpreter.take([batch] if bulk else batch)
         journal.settle()
@@ -107,36 +105,3 @@ def _interpreter(bulk: bool) -> Any:
     from twolbms.importing.interpret_bulk import BulkInterpreter
 
     return BulkInterpreter
-
-
-def _batches(log: Path, damage: Damage, progress: Progress, bulk: bool) -> tuple[Iterator[Any], bool]:
-    """The frames of a log in batches, and whether they are tables of the bulk way. Raises UnreadableLog."""
-    blocks = read_blocks(log, damage, progress)
-    head = next(blocks, b"")
-    if not head:
-        raise UnreadableLog("; ".join(damage.problems) or "is empty")
-    form = recognise(head, log)
-    blocks = chain([head], blocks)
-    if form == "blf":
-        return _blf_batches(log, blocks, damage, progress), False
-    chunks = whole_lines(blocks)
-    if form == "asc":
-        return AscReader(damage).read(chunks), False
-    if not bulk:
-        return read_lines(chunks, damage), False
-    from twolbms.importing.candump_bulk import read_tables
-
-    return read_tables(chunks, damage), True
-
-
-def _blf_batches(log: Path, blocks: Iterator[bytes], damage: Damage, progress: Progress) -> Iterator[Any]:
-    """A BLF file is read where it lies, so that memory stays small; a gzipped one is unpacked first."""
-    with log.open("rb") as file:
-        if file.read(4) != b"LOGG":
-            content = b"".join(blocks)
-            yield from read_blf(io.BytesIO(content), len(content), damage)
-            return
-        size = log.stat().st_size
-        for batch in read_blf(file, size, damage):
-            progress(size if file.closed else file.tell())  # python-can closes the file at its end
-            yield batch

@@ -5,6 +5,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
+from servers.fake_influx import FakeInflux, answer, store
 from twolbms.cli.import_log import import_command
 from twolbms.journal import JournalReader, Sample
 
@@ -47,3 +48,22 @@ def test_a_dead_server_leaves_the_journal_whole(tmp_path: Path, monkeypatch: Any
         "http://127.0.0.1:1", "--org", "o", "--bucket", "b", "--token-file", str(tmp_path / "token")])
     assert done.exit_code == 2 and "only in the journal" in done.output
     assert list(JournalReader(tmp_path / "j").records("sample"))
+
+
+def test_the_same_command_goes_on_after_an_outage(tmp_path: Path, monkeypatch: Any) -> None:
+    """The log was read and the database was away: the second run sends what the journal holds and reads nothing."""
+    monkeypatch.setattr("twolbms.cli.import_influx.PATIENCE_S", 0.5)
+    (tmp_path / "token").write_text("t")
+    (tmp_path / "drive.log").write_text(LOG)
+    with FakeInflux(otherwise=answer(503)) as server:
+        command = [str(tmp_path / "drive.log"), "--pack", "leaf_aze0", "--journal", str(tmp_path / "j"), "--influx",
+                   server.url, "--org", "o", "--bucket", "b", "--token-file", str(tmp_path / "token")]
+        assert CliRunner().invoke(import_command, command).exit_code == 2
+        server.otherwise = store
+        monkeypatch.setattr("twolbms.cli.import_influx.PATIENCE_S", 30.0)
+        done = CliRunner().invoke(import_command, command)
+        assert done.exit_code == 0, done.output
+        assert "going on" in done.stderr and "3 frames, all sent" in done.stdout
+        assert sum(b"current_a=" in line for line in server.stored) == 3
+    (tmp_path / "drive.log").write_text(LOG + LOG)
+    assert "already holds records" in CliRunner().invoke(import_command, command).stderr

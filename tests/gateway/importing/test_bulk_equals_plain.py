@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twolbms.importing import log_file
-from twolbms.importing.candump import parse_line, read_lines
-from twolbms.importing.candump_bulk import read_tables
 from twolbms.importing.frames import DATA, ERROR, REMOTE, Damage, LogFrame
 from twolbms.importing.pack import find_pack, load_pack
+from twolbms.importing.readers import log_file
+from twolbms.importing.readers.candump import parse_line, read_lines
+from twolbms.importing.readers.candump_bulk import read_tables
 from twolbms.importing.run import Request, import_log
 from twolbms.journal import JournalReader
 

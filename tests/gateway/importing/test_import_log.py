@@ -203,7 +203,8 @@ def test_without_a_folder_the_journal_is_named_for_the_log(log: Path, tmp_path: 
         (["--pack", "leaf_ze0", "--start", "yesterday"], "expected a time"),
         (["--pack", "leaf_ze0", "--start", "2026-11-24T06:30:00"], "expected a time"),
         (["--pack", "leaf_ze0", "--bus", "x"], "not a valid integer"),
-        ([], "Missing option '--pack'"),
+        ([], "give either --pack NAME"),
+        (["--pack", "leaf_ze0", "--id-mask", "0xFF"], "--id-mask goes with --dbc"),
     ],
 )
 def test_wrong_options_are_refused(log: Path, options: list[str], says: str) -> None:

@@ -29,26 +29,40 @@ class AscReader:
         self._damage = damage
         self._base = 16
         self._steps = False
-        self._now_ns = 0
         self._lowest_channel = 1
+        self.now_ns = 0
+        self.last_number = 0  # of the last line that began with a time
 
     def read(self, chunks: Iterator[bytes]) -> Iterator[list[LogFrame]]:
         """The frames of each chunk."""
         number = 0
         for chunk in chunks:
-            if number == 0 and _CHANNEL_ZERO.search(chunk):
-                self._lowest_channel = 0
-            lines = chunk.decode("latin-1").split("\n")
-            frames = [frame for index, line in enumerate(lines) if (frame := self._line(line, number + index + 1))]
+            if number == 0:
+                self.look_at_channels(chunk)
+            lines = chunk.split(b"\n")
+            frames = [frame for index, line in enumerate(lines) if (frame := self.line(line, number + index + 1))]
             number += len(lines) - 1
             if frames:
                 yield frames
 
-    def _line(self, line: str, number: int) -> LogFrame | None:
+    def look_at_channels(self, chunk: bytes) -> None:
+        """Called with the first chunk, which tells whether channels count from 0."""
+        if _CHANNEL_ZERO.search(chunk):
+            self._lowest_channel = 0
+
+    @property
+    def plain_hex(self) -> bool:
+        """Whether numbers are hexadecimal and each time stands for itself."""
+        return self._base == 16 and not self._steps
+
+    def line(self, text: bytes, number: int) -> LogFrame | None:
+        """The frame of one line; lines come in order, `number` counts from 1. A damaged one is noted."""
+        line = text.decode("latin-1")
         words = line.split()
         if not words:
             return None
         if time := _TIME.fullmatch(words[0]):
+            self.last_number = number
             try:
                 frame = self._frame(self._time_ns(time), words[1:])
             except (ValueError, IndexError):
@@ -68,17 +82,17 @@ class AscReader:
         Raises ValueError for an absurd one.
         """
         stamp_ns = int(time[1]) * 1_000_000_000 + int(time[2][:9].ljust(9, "0"))
-        now_ns = self._now_ns + stamp_ns if self._steps else stamp_ns
+        now_ns = self.now_ns + stamp_ns if self._steps else stamp_ns
         if now_ns >= MOST_TIME_NS:
             raise ValueError(time[0])
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         return now_ns
 
     def _frame(self, time_ns: int, words: list[str]) -> LogFrame | None:
         """The frame behind a time stamp, or None. Raises ValueError or IndexError for what is none."""
         if words[0].upper() == "CANFD":
             return self._fd_frame(time_ns, words[1:])
-        bus = self._bus(words[0])
+        bus = self.bus(words[0])
         if words[1].lower() == "errorframe":
             return LogFrame(time_ns, bus, 0, False, b"", ERROR)
         can_id, extended = self._id(words[1])
@@ -93,7 +107,7 @@ class AscReader:
 
     def _fd_frame(self, time_ns: int, words: list[str]) -> LogFrame | None:
         """`CANFD 1 Rx 1DB [name] brs esi dlc length data ...`"""
-        bus = self._bus(words[0])
+        bus = self.bus(words[0])
         if words[2].lower() == "errorframe":
             return LogFrame(time_ns, bus, 0, False, b"", ERROR)
         can_id, extended = self._id(words[2])
@@ -107,7 +121,8 @@ class AscReader:
             return None
         return LogFrame(time_ns, bus, can_id, extended, self._data(rest[4:], length), DATA)
 
-    def _bus(self, channel: str) -> str:
+    def bus(self, channel: str) -> str:
+        """The name of a channel. Raises ValueError for what is no number."""
         return f"can{max(0, int(channel) - self._lowest_channel)}"
 
     def _id(self, word: str) -> tuple[int, bool]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from twolbms.importing.frames import Damage
+from twolbms.importing.readers.csv_log import columns_of, header_of
 
-Format = Literal["candump", "asc", "blf"]
+Format = Literal["candump", "asc", "blf", "mf4", "csv", "trc"]
 Progress = Callable[[int], None]
 
 BLOCK_BYTES = 1 << 20
@@ -22,7 +23,11 @@ _ASC_LINE = re.compile(
     rb"^\s*(?:base\s+(?:hex|dec)\b|begin\s+triggerblock\b|\d+\.\d+\s+(?:CANFD\s+)?\d+\s+\S+\s+(?:rx|tx)\s)",
     re.MULTILINE | re.IGNORECASE,
 )
-_BY_SUFFIX: dict[str, Format] = {".log": "candump", ".txt": "candump", ".asc": "asc", ".blf": "blf"}
+_TRC_LINE = re.compile(rb"^;\$FILEVERSION=|^;.*\bPCAN|^\s*\d+\)\s+\d+(?:\.\d+)?\s", re.MULTILINE)
+_BY_SUFFIX: dict[str, Format] = {
+    ".log": "candump", ".txt": "candump", ".asc": "asc", ".blf": "blf", ".mf4": "mf4", ".mdf": "mf4", ".trc": "trc"}
+_BINARY: tuple[Format, ...] = ("blf", "mf4")
+_EXPECTED = "candump text, Vector ASC or BLF, MDF 4, PCAN trace, or CSV with a time, an id and data"
 
 
 class UnreadableLog(Exception):
@@ -53,11 +58,28 @@ def recognise(head: bytes, path: Path) -> Format:
         return "candump"
     if _ASC_LINE.search(head):
         return "asc"
+    if head.startswith((b"MDF     ", b"UnFinMF ")):
+        return "mf4"
+    if _TRC_LINE.search(head):
+        return "trc"
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    named = _BY_SUFFIX.get(suffixes[-1]) if suffixes else None
-    if named and named != "blf":
+    suffix = suffixes[-1] if suffixes else ""
+    if (columns := columns_of(header_of(head))).understood:
+        return "csv"
+    if suffix in (".csv", ".tsv") and len(columns.names) > 1:
+        names = ", ".join(name or "(no name)" for name in columns.names[:20])
+        raise UnreadableLog(f"has the columns {names}: expected a time, an id and data, such as "
+                            "timestamp, arbitration_id and data, or Time Stamp, ID, LEN and D1 to D8")
+    named = _BY_SUFFIX.get(suffix)
+    if named and named not in _BINARY:
         return named
-    raise UnreadableLog("is no log this program knows: expected candump text, Vector ASC or Vector BLF")
+    raise UnreadableLog(f"is no log this program knows: expected {_EXPECTED}")
+
+
+def is_gzipped(path: Path) -> bool:
+    """Whether a file is packed."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
 
 
 def _counted(first: bytes, rest: Iterator[bytes], progress: Progress) -> Iterator[bytes]:

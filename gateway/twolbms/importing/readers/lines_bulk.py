@@ -1,30 +1,51 @@
-"""Candump text in bulk: lines of one shape are parsed as a matrix of characters. Needs numpy.
+"""Lines of text in bulk: lines of one shape are parsed as a matrix of characters. Needs numpy. Knows no format.
 
-A line that does not have the shape of its neighbours goes to `candump.parse_line`, so both readers see the same log.
+A format gives a pattern, what a match of it means, and its plain reader for the lines that have no common shape.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from twolbms.decode.table import FrameTable
-from twolbms.importing.candump import looks_cut, parse_line
-from twolbms.importing.frames import DATA, MOST_TIME_NS, Damage, LogFrame
+from twolbms.importing.frames import DATA, MOST_TIME_NS, LogFrame
+from twolbms.importing.readers.tables import rows_of, widened
 
-_SHAPE = re.compile(
-    rb"\((\d{1,11})\.(\d{6}|\d{9})\) ([!-~]+) ([0-9A-Fa-f]{3}|[0-9A-Fa-f]{8})#((?:[0-9A-Fa-f]{2}){0,8})(?: [RT])?\r?"
-)
 _MOST_SHAPES = 8  # of lines of one length; what is left then is parsed line by line
 _FEWEST_LINES = 16  # below this many lines a matrix costs more than it saves
-_NO_FRAME, _BLANK = 100, 101
+_NO_FRAME = 100
 
 Array = NDArray[Any]
+
+
+class Shape(NamedTuple):
+    """What stands where in a line: places of digits, and values that all lines of the shape share.
+
+    `data` are the places of the first digit of each byte; what stands from `free_from` on does not matter. Every other
+    character has to be that of the line the shape was found in.
+    """
+
+    seconds: range
+    fraction: range
+    can_id: range
+    extended: bool
+    bus: str
+    data: Sequence[int]
+    free_from: int
+
+
+class Format(NamedTuple):
+    """How lines of a format are read. `plain(line, number)` gives the frame of one line and notes what is none."""
+
+    pattern: re.Pattern[bytes]
+    shape: Callable[[re.Match[bytes]], Shape | None]
+    plain: Callable[[bytes, int], LogFrame | None]
 
 
 def _digit_table() -> NDArray[np.uint8]:
@@ -37,24 +58,13 @@ def _digit_table() -> NDArray[np.uint8]:
 _DIGITS = _digit_table()
 
 
-def read_tables(chunks: Iterator[bytes], damage: Damage) -> Iterator[FrameTable]:
-    """The frames of each chunk of whole lines; what is no frame is counted in `damage`."""
-    number = 0
-    for chunk in chunks:
-        parser = _ChunkParser(chunk)
-        for row in np.flatnonzero(parser.table.kind == _NO_FRAME).tolist():
-            damage.line(number + row + 1)
-        number += chunk.count(b"\n")
-        kept = parser.frames()
-        if len(kept.time_ns):
-            yield kept
+class LineTable:
+    """Parses one chunk of whole lines, before which came `number` lines. Rows of `table` are lines until `frames`."""
 
-
-class _ChunkParser:
-    """Parses one chunk; `table` has a row a line, with lines that are no frames marked in `kind`."""
-
-    def __init__(self, chunk: bytes) -> None:
-        self._text = chunk
+    def __init__(self, chunk: bytes, number: int, form: Format) -> None:
+        self.text = chunk
+        self._form = form
+        self._number = number
         self._bytes = np.frombuffer(chunk, dtype=np.uint8)
         ends = np.flatnonzero(self._bytes == 10)
         if not chunk.endswith(b"\n"):
@@ -67,7 +77,7 @@ class _ChunkParser:
             bus=np.zeros(count, dtype=np.int32),
             can_id=np.zeros(count, dtype=np.int64),
             extended=np.zeros(count, dtype=bool),
-            kind=np.full(count, _BLANK, dtype=np.uint8),
+            kind=np.full(count, _NO_FRAME, dtype=np.uint8),
             length=np.zeros(count, dtype=np.int64),
             data=np.zeros((count, 8), dtype=np.uint8),
             buses=[],
@@ -77,24 +87,38 @@ class _ChunkParser:
 
     def frames(self) -> FrameTable:
         """The rows that are frames."""
-        table = self.table
-        keep = table.kind < _NO_FRAME
-        if keep.all():
-            return table
-        return FrameTable(
-            table.time_ns[keep], table.bus[keep], table.can_id[keep], table.extended[keep],
-            table.kind[keep], table.length[keep], table.data[keep], table.buses,
-        )
+        keep = self.table.kind < _NO_FRAME
+        return self.table if keep.all() else rows_of(self.table, keep)
+
+    def line(self, row: int) -> bytes:
+        """The text of a line without its end."""
+        return self.text[self._starts[row] : self._ends[row]]
+
+    def frame_rows(self) -> Array:
+        """The numbers of the rows that are frames."""
+        return np.flatnonzero(self.table.kind < _NO_FRAME)
+
+    def is_frame(self, row: int) -> bool:
+        """Whether a line gave a frame."""
+        return bool(self.table.kind[row] < _NO_FRAME)
+
+    def drop(self, row: int) -> None:
+        """Make no frame of a line."""
+        self.table.kind[row] = _NO_FRAME
 
     def _parse(self) -> None:
         widths = self._ends - self._starts
-        for width in np.unique(widths).tolist():
+        left: list[int] = []
+        for width in np.flatnonzero(np.bincount(widths)).tolist():
             rows = np.flatnonzero(widths == width)
             if width and len(rows) >= _FEWEST_LINES:
                 rows = self._parse_same_width(rows, width)
-            for row in rows.tolist():
-                self._parse_one(row)
-        self._check_last_line()
+            left += rows.tolist()
+        left.sort()
+        for row in left:
+            frame = self._form.plain(self.line(row), self._number + row + 1)
+            if frame is not None:
+                self._put(row, frame)
 
     def _parse_same_width(self, rows: Array, width: int) -> Array:
         """Parse lines of one width by the shapes found among them; returns the rows that are left."""
@@ -104,60 +128,48 @@ class _ChunkParser:
         for _ in range(_MOST_SHAPES):
             if not len(rows):
                 break
-            shape = _SHAPE.fullmatch(columns[:, 0].tobytes())
-            if shape is None:
+            found = self._form.pattern.fullmatch(columns[:, 0].tobytes())
+            shape = self._form.shape(found) if found else None
+            if shape is None or found is None:
                 left.append(int(rows[0]))
                 rows, columns = rows[1:], columns[:, 1:]
                 continue
-            misfits = ~self._take_shape(rows, columns, shape)
+            misfits = ~self._take_shape(rows, columns, shape, found[0])
             rows, columns = rows[misfits], columns[:, misfits]
         return np.concatenate((np.array(left, dtype=rows.dtype), rows))
 
-    def _take_shape(self, rows: Array, columns: Array, shape: re.Match[bytes]) -> Array:
+    def _take_shape(self, rows: Array, columns: Array, shape: Shape, model: bytes) -> Array:
         """Put the lines of one shape into the table; returns which lines those are."""
-        seconds, fraction, _, ids, data = (range(*shape.span(group)) for group in range(1, 6))
         fits = np.ones(len(rows), dtype=bool)
-        digits = _digits(columns, [(seconds, 10), (fraction, 10), (ids, 16), (data, 16)], fits)
-        for place in range(len(columns)):
+        data = [place for first in shape.data for place in (first, first + 1)]
+        digits = _digits(columns, [(shape.seconds, 10), (shape.fraction, 10), (shape.can_id, 16), (data, 16)], fits)
+        for place in range(min(shape.free_from, len(columns))):
             if place not in digits:
-                fits &= columns[place] == shape[0][place]
-        numbers = _number(digits, ids, 16)
-        extended = len(ids) == 8
-        fits &= numbers < (0x20000000 if extended else 0x800)  # error frames and what is no id go line by line
-        whole_s = _number(digits, seconds, 10)
+                fits &= columns[place] == model[place]
+        numbers = _number(digits, shape.can_id, 16)
+        fits &= numbers < (0x20000000 if shape.extended else 0x800)  # what is no id goes line by line
+        whole_s = _number(digits, shape.seconds, 10)
         fits &= whole_s <= (MOST_TIME_NS - 1) // 1_000_000_000
         whole = bool(fits.all())
         at = rows if whole else rows[fits]
-        scale = 1000 if len(fraction) == 6 else 1
-        times = whole_s * 1_000_000_000 + _number(digits, fraction, 10) * scale
+        times = whole_s * 1_000_000_000 + _number(digits, shape.fraction, 10) * 10 ** (9 - len(shape.fraction))
         table = self.table
         table.time_ns[at] = times if whole else times[fits]
-        table.bus[at] = self._bus(shape[3].decode("latin-1"))
+        table.bus[at] = self._bus(shape.bus)
         table.can_id[at] = numbers if whole else numbers[fits]
-        table.extended[at] = extended
+        table.extended[at] = shape.extended
         table.kind[at] = DATA
-        table.length[at] = len(data) // 2
-        for index, place in enumerate(data[::2]):
-            values = digits[place] << 4 | digits[place + 1]
-            table.data[at, index] = values if whole else values[fits]
+        table.length[at] = len(shape.data)
+        octets = np.empty((len(rows), len(shape.data)), dtype=np.uint8)
+        for index, place in enumerate(shape.data):
+            np.bitwise_or(digits[place] << 4, digits[place + 1], out=octets[:, index])
+        table.data[at, : len(shape.data)] = octets if whole else octets[fits]
         return fits
-
-    def _parse_one(self, row: int) -> None:
-        line = self._line(row)
-        if not line or line.isspace():
-            return
-        frame = parse_line(line)
-        if frame is None:
-            self.table.kind[row] = _NO_FRAME
-        else:
-            self._put(row, frame)
 
     def _put(self, row: int, frame: LogFrame) -> None:
         table = self.table
         if len(frame.data) > table.data.shape[1]:
-            wider = np.zeros((len(table.data), 64), dtype=np.uint8)
-            wider[:, : table.data.shape[1]] = table.data
-            table.data = wider
+            table.data = widened(table.data, 64)
         table.time_ns[row] = frame.time_ns
         table.bus[row] = self._bus(frame.bus)
         table.can_id[row] = frame.can_id
@@ -166,18 +178,6 @@ class _ChunkParser:
         table.length[row] = len(frame.data)
         table.data[row, : len(frame.data)] = np.frombuffer(frame.data, dtype=np.uint8)
 
-    def _check_last_line(self) -> None:
-        """As `candump.read_lines`: a last line without its end that lost data is no frame."""
-        last = len(self._ends) - 1
-        if self._text.endswith(b"\n") or self.table.kind[last] >= _NO_FRAME:
-            return
-        frame = parse_line(self._line(last))
-        if frame is not None and looks_cut(frame, self._text.split(b"\n")[:-1]):
-            self.table.kind[last] = _NO_FRAME
-
-    def _line(self, row: int) -> bytes:
-        return self._text[self._starts[row] : self._ends[row]]
-
     def _bus(self, name: str) -> int:
         if name not in self._bus_index:
             self._bus_index[name] = len(self.table.buses)
@@ -185,7 +185,7 @@ class _ChunkParser:
         return self._bus_index[name]
 
 
-def _digits(columns: Array, runs: list[tuple[range, int]], fits: Array) -> dict[int, Array]:
+def _digits(columns: Array, runs: list[tuple[Sequence[int], int]], fits: Array) -> dict[int, Array]:
     """The values of the digits in the runs of columns; a line with another character there no longer fits."""
     values = {}
     for run, base in runs:
