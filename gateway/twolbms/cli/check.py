@@ -72,7 +72,8 @@ def _type_told(pack: GuardedPack) -> dict[str, Any]:
 
 def _notes(site: Site) -> Iterator[str]:
     """What is right in the file and still will not work yet."""
-    if site.influxdb and not (token := site.beside(site.influxdb.token_file)).is_file():
+    named = site.influxdb and site.influxdb.token_file
+    if named and not (token := site.beside(named)).is_file():
         yield f"influxdb.token_file: {token} does not exist yet; `2lbms influx setup` makes it"
 
 

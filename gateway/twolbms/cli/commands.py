@@ -27,12 +27,16 @@ COMMANDS: dict[str, Entry] = {
                  "ask a node to open, close, allow less or clear a fault", "Run a site"),
     "why": Entry("twolbms.cli.why", "why_command",
                  "who opened or limits what, and what you can do now", "Understand"),
+    "doctor": Entry("twolbms.cli.doctor", "doctor_command",
+                    "what is wrong with a bus, device, database, file; what to do", "Understand"),
     "scenario": Entry("twolbms.cli.scenario", "scenario_command",
                       "play a story on the node's real code, say if it holds", "Prove"),
     "import": Entry("twolbms.cli.import_log", "import_command",
-                    "recorded CAN logs of a car's pack into a journal", "Data"),
+                    "recorded CAN logs into a journal or a database", "Data"),
     "export": Entry("twolbms.cli.export", "export_command",
                     "any time range of a journal as CSV or Parquet", "Data"),
+    "journal": Entry("twolbms.cli.journal", "journal_command",
+                     "is the journal whole, mend it, how long the card lasts", "Data"),
     "influx": Entry("twolbms.cli.influx", "influx_command",
                     "set up, check and query an InfluxDB", "Data"),
     "node": Entry("twolbms.cli.node", "node_command",
@@ -55,6 +59,7 @@ EXAMPLES = (
     ("2lbms run site.yaml", "start the gateway"),
     ("2lbms why --site site.yaml", "ask why a pack is open or limited"),
     ("2lbms import drive.log --pack leaf_aze0", "what a recorded car log holds"),
+    ("2lbms import drive.blf --dbc my_car.dbc", "any log by any DBC, signal by signal"),
 )
 
 EXIT_STATUSES = (

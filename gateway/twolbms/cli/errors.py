@@ -25,7 +25,8 @@ NOBODY_READS = 141  # 128 + SIGPIPE
 TRACEBACK_VARIABLE = "TWOLBMS_TRACEBACK"
 
 # Packages that come with an extra of 2lbms.
-_EXTRAS = {"influxdb_client": "influx", "numpy": "bulk", "pyarrow": "parquet"}
+_EXTRAS = {"influxdb_client": "influx", "numpy": "bulk", "asammdf": "mf4", "msgpack": "multicast",
+           "pyarrow": "parquet"}
 
 
 def exit_status(action: Callable[[], object]) -> int:

@@ -21,14 +21,14 @@ from twolbms.config.site_packs import load_site_and_packs
 @click.argument("site_file", metavar="SITE", type=click.Path(path_type=Path))
 @click.option("--clock", "clock_text", metavar="TEXT",
               help="A story's clock, as the demonstration hands it on: start,host,speed,offset.")
-@click.option("--once", is_flag=True,
-              help="Stop when every pack has been heard and print the snapshot; exit status 1 if that takes too long.")
+@click.option("--once", is_flag=True, help=(
+    "Stop when every pack and device has been heard and print the snapshot; exit status 1 if that takes too long."))
 def run_command(site_file: Path, clock_text: str | None, once: bool) -> int:
     """Run the gateway of the site file SITE until it is told to stop.
 
     Listens to the nodes, tells them that it is alive and what they are asked, records everything, and answers on its
-    local socket. SIGTERM and Ctrl-C stop it in good order. Exit status 0: stopped as asked; 1: --once, and a pack was
-    not heard; 2: a file is wrong or another gateway runs on the same journal.
+    local socket. SIGTERM and Ctrl-C stop it in good order. Exit status 0: stopped as asked; 1: --once, and a pack or a
+    device was not heard; 2: a file is wrong or another gateway runs on the same journal.
     """
     from twolbms.app import Gateway
     from twolbms.journal import JournalBusyError
@@ -70,6 +70,8 @@ def _summary(site: Site) -> Iterator[str]:
         yield f"  bus      {bus.name}: {bus.interface} {bus.channel}, {bus.bitrate // 1000} kbit/s"
         if bus.dbc:
             yield f"  {'':8} every signal of {', '.join(bus.dbc)}"
+    for device in site.devices:
+        yield f"  device   {device.name}: {device.kind} on {device.port}"
     for device in site.devices:
         yield f"  device   {device.name}: {device.kind} on {device.port}"
     yield f"  journal  {site.journal_folder}"

@@ -15,7 +15,8 @@ from twolbms.cli.gateway_option import Gateway, find_gateway, gateway_options
 from twolbms.journal.reader import JournalReader
 from twolbms.journal.records import Event
 from twolbms.outlets.local_client import GatewayAbsentError, LocalClient
-from twolbms.outlets.why import Sentence, why
+from twolbms.outlets.sentence import Sentence
+from twolbms.outlets.why import why
 from twolbms.outlets.why_journal import last_words
 
 _LOOK_BACK = 2000  # events read from the end of a journal
@@ -31,17 +32,17 @@ def why_command(pack: str | None, site_file: Path | None, socket_path: Path | No
                 as_json: bool) -> int:
     """Say who opened or limits what: pack, cell, value, limit, age, and what you can do now.
 
-    For one PACK, or for all packs and banks. When no gateway answers, the last events of the journal are told instead,
-    with their age. Exit status 0: a gateway answered; 2: none did, or there is no such pack.
+    For one PACK or device, or for all packs, devices and banks. When no gateway answers, the last events of the journal
+    are told instead, with their age. Exit status 0: a gateway answered; 2: none did, or there is no such pack.
     """
     gateway = find_gateway(site_file, socket_path)
     try:
         snapshot = LocalClient(gateway.socket).snapshot()
     except GatewayAbsentError as error:
         return _without_gateway(gateway, journal, pack, str(error), as_json)
-    packs = snapshot.get("packs") or {}
-    if pack is not None and pack not in packs:
-        raise click.UsageError(f"no pack is called {pack!r}; there is {', '.join(packs)}")
+    known = [*(snapshot.get("packs") or {}), *(snapshot.get("devices") or {})]
+    if pack is not None and pack not in known:
+        raise click.UsageError(f"no pack is called {pack!r}; there is {', '.join(known)}")
     _tell(why(snapshot, pack), as_json, {"gateway": True, "time_ns": snapshot.get("time_ns")})
     return FINE
 

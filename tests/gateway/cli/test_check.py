@@ -64,9 +64,8 @@ def test_problems_are_told_by_line(site: Path, capsys: pytest.CaptureFixture[str
     assert told.out == ""
     assert told.err == (
         'site.yaml:5:44: packs[0].node: expected a whole number from 1 to 127, found "seven"\n'
-        "site.yaml:6:1: influxdb.org: this key is missing: expected text of at least 1 character\n"
-        "site.yaml:6:12: influxdb.organisation: unknown key; expected url, org, bucket, read_token_file, "
-        "admin_token_file, ca_file, retention_days or timeout_s\n")
+        "site.yaml:6:12: influxdb.organisation: unknown key; expected url, server, org, bucket, read_token_file, "
+        "admin_token_file, ca_file, retention_days, minutes, rewind_s or timeout_s\n")
 
 
 @pytest.mark.parametrize("text", ["a: [", SITE.replace("lfp_8s_320ah", "lfp"), ""])
@@ -82,9 +81,11 @@ def test_problems_for_programs(site: Path, text: str, capsys: pytest.CaptureFixt
 
 
 def test_a_file_that_is_not_there(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A missing file is a line, not a traceback."""
-    assert run(["check", "sight.yaml"]) == 2
-    assert capsys.readouterr().err == "sight.yaml: no such file\n"
+    """A missing file is a line, not a traceback, with the file that was meant or those that are there."""
+    for name, hint in (("sight.yaml", '; did you mean "site.yaml"?'), ("x", '; in its folder is "site.yaml"'),
+                       ("none/x.yaml", "")):
+        assert run(["check", name]) == 2
+        assert capsys.readouterr().err == f"{name}: no such file{hint}\n"
 
 
 def test_a_packs_own_yaml(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_setup_check_query(site: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run(["influx", "check", str(site)]) == 1
     assert "WRONG the gateway cannot write: token file" in capsys.readouterr().out
     assert run(["influx", "setup", str(site)]) == 0
-    assert capsys.readouterr().out.count("new  ") == 4
+    assert capsys.readouterr().out.count("new  ") == 6
     assert sorted(path.name for path in (site.parent / "secrets").iterdir()) == [
         "influx-admin-password",
         "influx-admin-token",
@@ -50,7 +50,7 @@ def test_setup_check_query(site: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run(["influx", "check", str(site), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True
     assert run(["influx", "query", str(site), "SHOW DATABASES"]) == 0
-    assert capsys.readouterr().out == "# databases\nname\nbms\n"
+    assert capsys.readouterr().out == "# databases\nname\nbms\nbms_minutes\n"
 
 
 def test_a_wrong_question_is_told(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,5 +86,17 @@ def test_without_the_extra(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
     path = tmp_path / "site.yaml"
     path.write_text(SITE + "influxdb: {org: home, token_file: token}\n")
     monkeypatch.setitem(sys.modules, "influxdb_client", None)
-    assert run(["influx", "check", str(path)]) == 1
+    assert run(["influx", "setup", str(path)]) == 1
     assert "pip install '2lbms[influx]'" in capsys.readouterr().err
+
+
+def test_series_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the database's index has to hold is told without a database: packs, cells, sensors, messages of a DBC."""
+    (tmp_path / "car.dbc").write_text('VERSION ""\nBU_: X\nBO_ 100 Speed: 2 X\n SG_ Kmh : 0|16@1+ (0.1,0) [0|0] "" X\n')
+    path = tmp_path / "site.yaml"
+    path.write_text(SITE.replace('"/dev/null"}', '"/dev/null", dbc: [car.dbc]}'))
+    assert run(["influx", "series", str(path), "--json"]) == 0
+    rows = {row["measurement"]: row["series"] for row in json.loads(capsys.readouterr().out)["measurements"]}
+    assert (rows["pack"], rows["cell"], rows["bus"], rows["gateway"], rows["Speed"]) == (1, 8, 1, 1, 1)
+    assert run(["influx", "series", str(path)]) == 0
+    assert f"{sum(rows.values()):>6} series; the minute values" in capsys.readouterr().out
