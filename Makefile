@@ -2,6 +2,7 @@
 # make test     the tests, with servers where `make servers` has built them
 # make check    what a reviewer runs: lint, types, generated files, rules, spoiled limits, heap-locked firmware
 # make generate write every generated file
+# make faults   break a running gateway in every way we know, and count what is lost; prints a table
 # make bench    figures as ratios against peers, also in build/bench.json
 # make firmware build every board's firmware, check that it fits, print the sizes
 # make node-proof  prove the node: scenarios three ways, oracle, mutants, reaction times, power cuts; prints tables
@@ -11,7 +12,7 @@
 PYTHON := .venv/bin/python
 export PYTHON
 
-.PHONY: demo test check generate bench firmware node-proof servers clean
+.PHONY: demo test check generate faults bench firmware node-proof servers clean
 
 demo: .venv/ready-run
 	@$(PYTHON) -m twolbms demo
@@ -29,6 +30,9 @@ check: .venv/ready-dev
 
 generate: .venv/ready-dev
 	@tools/generate
+
+faults: .venv/ready-dev
+	@tools/faults
 
 bench: .venv/ready-dev
 	@$(PYTHON) tests/bench/all.py

@@ -15,7 +15,8 @@ Size = tuple[int, int]  # of 24 columns, and lines of about 36 pixels
 Steps = Sequence[tuple[float | None, str]]
 
 DATASOURCE: Json = {"type": "influxdb", "uid": "${datasource}"}
-UNITS = {"V": "volt", "A": "amp", "Ah": "amph", "1": "percentunit", "°C": "celsius", "W": "watt", "s": "s", "": "none"}
+UNITS = {"V": "volt", "A": "amp", "Ah": "amph", "1": "percentunit", "°C": "celsius", "W": "watt", "kWh": "kwatth",
+         "s": "s", "": "none"}
 """Grafana's unit for each unit of fields.py. Not `short` for counts: it writes 3300 as 3.3 K."""
 
 _DECIMALS = {"1": 1, "Ah": 1}  # 0.5012 is shown as 50.1 %

@@ -15,6 +15,7 @@ How = Literal["mean", "min", "max", "last"]
 _FILTERS = {"site": '"site" =~ /^${site:regex}$/', "pack": '"pack" =~ /^${pack:regex}$/'}
 _TAGS = {
     "pack": ("pack",), "cell": ("pack", "cell"), "sensor": ("pack", "sensor"), "bank": ("bank",), "gateway": ("site",),
+    "bus": ("bus",), "device": ("device",),
 }
 _SILENT_AFTER = 3  # periods of a quantity without a value: from then on a page shows a hole
 _CONSTANT_S = 600  # what is published more rarely does not change: limits

@@ -30,7 +30,8 @@ def site_page() -> Json:
         "tags": ["2lbms"], "schemaVersion": 42, "editable": False, "graphTooltip": 1, "refresh": "10s",
         "timezone": "browser", "time": {"from": "now-6h", "to": "now"}, "timepicker": {}, "links": [], "version": 1,
         "templating": {"list": _variables()}, "annotations": {"list": [_event_marks()]},
-        "panels": place([*_overview(), *_each_pack(), *_bank(), *_happened(), *_gateway(), *_rest()]),
+        "panels": place([*_overview(), *_each_pack(), *_bank(), *_monitors(), *_happened(), *_gateway(), *_buses(),
+                         *_rest()]),
     }
 
 
@@ -170,6 +171,51 @@ def _bank() -> list[Shelf]:
     ]
 
 
+def _monitors() -> list[Shelf]:
+    name = "$tag_device"
+    return [
+        heading("Battery monitors"),
+        [
+            lines(THIRD, "Voltage at the monitor",
+                  "As the battery monitor measures it, beside the sum of the cells above.",
+                  q.over_time("shunt_voltage_v", name)),
+            lines(THIRD, "Current at the monitor",
+                  "Positive when charging. It must agree with the packs behind it: else there is another way out.",
+                  q.over_time("shunt_current_a", name)),
+            lines(THIRD, "Charge by the monitor",
+                  "The monitor's own count, independent of ours. Steps: it has seen the battery full.",
+                  q.over_time("shunt_soc", name, "last")),
+        ],
+        [
+            lines(HALF, "Energy over the monitor's life",
+                  "Charged and discharged since it was built in. Their ratio is the battery's efficiency.",
+                  q.over_time("shunt_energy_in_kwh", f"{name} in", "last"),
+                  q.over_time("shunt_energy_out_kwh", f"{name} out", "last")),
+            lines(HALF, "Alarm of the monitor",
+                  "1 while it reports an alarm by its own thresholds; the events above say which.",
+                  q.over_time("shunt_alarm", name, "max")),
+        ],
+    ]
+
+
+def _buses() -> list[Shelf]:
+    name = "$tag_bus"
+    return [
+        heading("Buses"),
+        [
+            lines(THIRD, "Share of the bit rate in use",
+                  "Above 70 % low priorities wait. Unknown where the adapter does not tell its bit rate.",
+                  q.over_time("can_load", name)),
+            lines(THIRD, "Frames lost on the way",
+                  "By the kernel, the adapter or a gateway that was too slow, since start. It must not grow.",
+                  q.over_time("can_dropped", name, "max")),
+            lines(THIRD, "State of the bus",
+                  "0 well, 1 error warning, 2 error passive, 3 bus off, 4 not open. Not 0: wiring or bit rate.",
+                  q.over_time("can_state", name, "max")),
+        ],
+    ]
+
+
 def _happened() -> list[Shelf]:
     return [
         heading("What happened"),
@@ -207,10 +253,11 @@ def _gateway() -> list[Shelf]:
 
 def _rest() -> list[Shelf]:
     """A plain panel for each quantity that no panel above shows: a new row in fields.py is on the page at once."""
-    shown = json.dumps([_overview(), _each_pack(), _bank(), _gateway()])
+    shown = json.dumps([_overview(), _each_pack(), _bank(), _monitors(), _gateway(), _buses()])
     alias = {"pack": PACK, "cell": f"{PACK} cell $tag_cell", "sensor": f"{PACK} sensor $tag_sensor",
-             "bank": "$tag_bank", "gateway": "$tag_site"}
-    panels = [lines(HALF, name, f"{field.help}; as published by the gateway.", q.over_time(name, alias[field.level]))
+             "bank": "$tag_bank", "gateway": "$tag_site", "bus": "$tag_bus", "device": "$tag_device"}
+    panels = [lines(HALF, name, f"{field.help}; as published by the gateway.",
+                    q.over_time(name, alias[field.level], field.minute))
               for name, field in FIELDS.items() if f'\\"{name}\\"' not in shown]
     shelves = [panels[start:start + 2] for start in range(0, len(panels), 2)]
     return [heading("More quantities"), *shelves] if shelves else []

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark in one run, each figure a ratio against its peer; also written to build/bench.json.
+"""`make bench`: every benchmark in one run, each figure a ratio against its peer; also build/bench.json and bench.md.
 
 TWOLBMS_BENCH=short runs each with a smaller load: the ratios are then rougher, and the table says so.
 """
@@ -31,9 +31,15 @@ def row(figure: dict) -> str:
             f"  {'reached' if better else 'not reached'}")
 
 
+def page_row(figure: dict, path: Path) -> str:
+    """One row of the table in docs/benchmarks.md."""
+    return (f"| {figure['metric']} | {figure['ratio_median']:g} | {figure['ratio_min']:g} | {figure['goal']:g} | "
+            f"`{path.name}` |")
+
+
 def main() -> int:
     """Runs what is there; 1 when a benchmark fails to run, never for a figure."""
-    figures, failed = [], 0
+    figures, rows, failed = [], ["| metric | median | min | goal | made by |", "|---|---|---|---|---|"], 0
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors"
           + (", short: rough figures" if os.environ.get("TWOLBMS_BENCH") == "short" else ""))
     print(f"{'metric':<66} {'median':>9} {'min':>9} {'goal':>7}")
@@ -46,10 +52,12 @@ def main() -> int:
             continue
         for figure in found:
             print(row(figure), flush=True)
+            rows.append(page_row(figure, path))
         figures += found
     out = ROOT / "build" / "bench.json"
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    out.with_suffix(".md").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return failed
 
 

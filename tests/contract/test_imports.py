@@ -24,14 +24,15 @@ ROOMS = {
     "site": {"battery", "recording"},
     "receiving": {"battery", "contract", "decode", "wire"},
     "snapshot": {"battery", "site"},
-    "engine": {"alarms", "battery", "build", "contract", "devices", "receiving", "recording", "site", "snapshot",
-               "wire"},
+    "health": {"alarms", "recording"},
+    "engine": {"alarms", "battery", "build", "contract", "devices", "health", "receiving",
+               "recording", "site", "snapshot", "wire"},
     "restart": {"journal"},
     "site_databases": {"config", "decode"},
     "sources": {"config", "devices", "wire"},
     "devices": {"alarms", "recording"},
     "outlets": {"config", "decode", "journal"},
-    "doctor": {"config", "decode", "journal", "outlets", "site_databases", "sources"},
+    "doctor": {"config", "decode", "devices", "journal", "outlets", "sources"},
     "importing": {"config", "decode", "journal", "outlets"},
     "sim": set(),
     "scenario": {"build", "config", "sim", "wire"},
@@ -44,7 +45,8 @@ ROOMS = {
             "scenario", "site_databases"},
     "__main__": {"cli"},
 }
-PURE = {"alarms", "battery", "devices", "engine", "estimation", "receiving", "site", "snapshot", "wire"}
+PURE = {"alarms", "battery", "devices", "engine", "estimation", "health", "receiving", "site",
+        "snapshot", "wire"}
 TALKS = {"socket", "asyncio", "threading", "subprocess", "can", "serial", "time", "http", "selectors", "requests"}
 
 

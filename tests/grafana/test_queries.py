@@ -63,6 +63,8 @@ def fill(folder: Path) -> None:
         "sensor": [(pack, sensor) for pack in PACKS for sensor in range(2)],
         "bank": [("main", None)],
         "gateway": [("", None)],
+        "bus": [("can0", None)],
+        "device": [("shunt", None)],
     }
     for second in range(0, SPAN_S, 10):
         if second in SILENT:
