@@ -33,6 +33,7 @@ HOUSEKEEPING_EVERY_NS = NS
 BAD_FRAMES_TOLD_EVERY_NS = 60 * NS
 BELIEVED_OPEN_NS = 5 * NS  # a bus that was down and stays open so long is open, also without a frame
 OPENS_WITHIN_NS = 30 * NS  # longer than any driver of ours takes to say yes or no
+_STRANGERS_NAMED = 5
 _STRANGER_NS = 30 * NS  # not heard for this long: no longer worth an alarm
 _MOST_MINUTES = 268_435_454
 ASKABLE = ("open", "close", "clear", "allowance", "confirm-open")
@@ -226,12 +227,12 @@ class Engine:
 
     def _look_around(self, name: str, receiver: BusReceiver, now_ns: int) -> None:
         """Nodes that are not of this site, and another gateway."""
-        for node, heard_ns in receiver.strangers.items():
-            text = f"node {node} speaks on bus {name} but stands in no pack of the site file"
-            self.alarms.set(f"stranger {name} {node}", "", text if now_ns - heard_ns < _STRANGER_NS else None, now_ns)
+        near = sorted(node for node, heard_ns in receiver.strangers.items() if now_ns - heard_ns < _STRANGER_NS)
+        self.alarms.set(f"strangers {name}", "", _strangers_text(name, near), now_ns)
         heard = receiver.other_gateway_ns
-        near = heard is not None and now_ns - heard < _STRANGER_NS
-        self.alarms.set(f"gateway {name}", "", f"another gateway speaks on bus {name}" if near else None, now_ns)
+        text = f"another gateway speaks on bus {name}"
+        self.alarms.set(f"gateway {name}", "", text if heard is not None and now_ns - heard < _STRANGER_NS else None,
+                        now_ns)
 
     def _tell_bad_frames(self, now_ns: int) -> None:
         for name, bus in self._buses.items():
@@ -335,3 +336,14 @@ def _narrowing_refusal(wish: Wish) -> str | None:
     if not currents:
         return "an allowance names a charge or a discharge current"
     return None if all(0 <= current < float("inf") for current in currents) else "a current of 0 A or more is expected"
+
+
+def _strangers_text(bus: str, nodes: Sequence[int]) -> str | None:
+    """One alarm for all: a device with ids near ours would raise one for every number."""
+    if not nodes:
+        return None
+    if len(nodes) == 1:
+        return f"node {nodes[0]} speaks on bus {bus} but stands in no pack of the site file"
+    more = f" and {len(nodes) - _STRANGERS_NAMED} more" if len(nodes) > _STRANGERS_NAMED else ""
+    named = ", ".join(map(str, nodes[:_STRANGERS_NAMED]))
+    return f"nodes {named}{more} speak on bus {bus} but stand in no pack of the site file"

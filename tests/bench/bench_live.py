@@ -1,8 +1,8 @@
 """CPU of a gateway on a saturated bus of 500 kbit/s (4,504 frames/s): receive, decode, keep, send to a database.
 
 The peer is the usual script: python-can's Notifier with a BufferedReader, cantools, influxdb-client's Point and its
-batching WriteApi, which keeps nothing on disk and does not compress. Ours is the whole `2lbms run`: kernel time
-stamps, the journal with fdatasync each second, gzip, a site's ticks.
+batching WriteApi, which keeps nothing on disk. Ours is the whole `2lbms run`: kernel time stamps, the journal with
+fdatasync each second, a site's ticks. Neither packs what it sends, for the database is on the same machine.
 
 A kernel without CAN has no interface to give, so both read 16-byte frames as datagrams of a loopback socket with
 kernel time stamps: the same calls as on a CAN socket, one datagram a frame. CPU is of the whole process with all its

@@ -72,8 +72,6 @@ def _summary(site: Site) -> Iterator[str]:
             yield f"  {'':8} every signal of {', '.join(bus.dbc)}"
     for device in site.devices:
         yield f"  device   {device.name}: {device.kind} on {device.port}"
-    for device in site.devices:
-        yield f"  device   {device.name}: {device.kind} on {device.port}"
     yield f"  journal  {site.journal_folder}"
     yield f"  socket   {site.socket}"
     if site.influxdb:

@@ -20,6 +20,8 @@ class MinutesSection(StrictModel):
     """Values of a minute's grain for years, beside the raw ones of some weeks."""
 
     bucket: str = Field(default="bms_minutes", min_length=1, description="Bucket of the minute values")
+    compress: bool | None = Field(default=None, description=(
+        "Whether what is sent is packed (gzip); default: unless the server is on this machine"))
     retention_days: int = Field(default=3650, ge=0, le=36500, description="How long it keeps them; 0: for ever")
 
 
@@ -41,6 +43,8 @@ class InfluxSection(StrictModel):
         "beside token_file"))
     ca_file: str | None = Field(default=None, min_length=1, description=(
         "Certificate to trust, when the server's own is not publicly signed"))
+    compress: bool | None = Field(default=None, description=(
+        "Whether what is sent is packed (gzip); default: unless the server is on this machine"))
     retention_days: int = Field(default=30, ge=0, le=36500, description="How long the bucket keeps data; 0: for ever")
     minutes: MinutesSection | None = Field(default=MinutesSection(), description=(
         "Minute values in a bucket of their own; null: none. VictoriaMetrics gets them only where this is written out"))

@@ -69,6 +69,8 @@ class ValueTexts:
             if len(self._sorted) + len(new) > _MOST_OF_A_LONG:
                 new = np.unique(bits)
                 self._sorted, self._where, self._count = self._sorted[:0], self._where[:0], 0
+                # Not written over: the column of another signal of this coding may still point into them.
+                self._values, self._blank = np.zeros(0, dtype="V1"), np.zeros(0, dtype=bool)
             values = np.concatenate([self._sorted.astype(bits.dtype), new])
             where = np.concatenate([self._where, np.arange(self._count, self._count + len(new))])
             self._add(new.tolist())

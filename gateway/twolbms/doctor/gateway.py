@@ -104,7 +104,7 @@ def _alarm(alarm: Json, facts: Json) -> Iterator[Finding]:
     key, text, pack = str(alarm.get("alarm", "")), str(alarm.get("text")), alarm.get("pack")
     if key.startswith(_TOLD_ELSEWHERE):
         return
-    rule = {"gateway": "gateway.another", "stranger": "gateway.stranger"}.get(key.partition(" ")[0], "gateway.alarm")
+    rule = {"gateway": "gateway.another", "strangers": "gateway.stranger"}.get(key.partition(" ")[0], "gateway.alarm")
     yield told(rule, "gateway", text=f"{pack}: {text}" if pack and pack not in text else text, **facts)
 
 

@@ -1,4 +1,4 @@
-"""The lean write path to InfluxDB 2.x: one kept-alive connection, gzip level 1, standard library only.
+"""The lean write path to InfluxDB 2.x: one kept-alive connection, gzip level 1 off this machine, standard library only.
 
 It posts lines and returns the answer; what an answer means it does not know.
 """
@@ -85,7 +85,7 @@ class WriteConnection:
     def _exchange(self, body: bytes) -> Answer:
         connection = self._connection or self._connect()
         headers = dict(self._headers)
-        if len(body) >= _PLAIN_BELOW:
+        if len(body) >= _PLAIN_BELOW and self._target.compresses:
             body = _gzip(body)
             headers["Content-Encoding"] = "gzip"
         connection.request("POST", self._target.write_path, body, headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ class InfluxTarget:
     """Where to write: a server's bucket, and the file that holds the token for it, where it wants one.
 
     `rewind_s`: so much of what it has answered a restart of the server may take. `label`: a tag, as `name=value`, that
-    VictoriaMetrics adds to every point.
+    VictoriaMetrics adds to every point. `compress`: None leaves it to whether the server is on this machine.
     """
 
     site: str
@@ -34,6 +35,12 @@ class InfluxTarget:
     server: Server = "influxdb2"
     rewind_s: float = 0.0
     label: str | None = None
+    compress: bool | None = None
+
+    @property
+    def compresses(self) -> bool:
+        """Whether bodies are packed: to a server on this machine that would cost both sides and spare nothing."""
+        return not _on_this_machine(urlsplit(self.url).hostname or "") if self.compress is None else self.compress
 
     @property
     def write_path(self) -> str:
@@ -44,13 +51,21 @@ class InfluxTarget:
         return f"{urlsplit(self.url).path.rstrip('/')}/api/v2/write?{urlencode(query)}"
 
 
+def _on_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def target_of(site: Site, section: InfluxSection) -> InfluxTarget:
     """The target that a site file's `influxdb:` section names; its relative paths start at the site file."""
     return InfluxTarget(
         site=site.site, url=section.url, org=section.org, bucket=section.bucket,
         token_file=site.beside(section.token_file) if section.token_file else None,
         ca_file=site.beside(section.ca_file) if section.ca_file else None,
-        timeout_s=section.timeout_s, server=section.server, rewind_s=section.rewind)
+        timeout_s=section.timeout_s, server=section.server, rewind_s=section.rewind,
+        compress=section.compress)
 
 
 def minutes_target_of(site: Site, section: InfluxSection) -> InfluxTarget | None:

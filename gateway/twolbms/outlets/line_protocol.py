@@ -22,7 +22,6 @@ _ESCAPE_KEY = _ESCAPE_MEASUREMENT | str.maketrans({"=": r"\="})
 _ESCAPE_STRING = str.maketrans({'"': r"\"", "\\": r"\\"})
 _OWN_TAG = ("bank", "bus", "device")  # levels whose series carry their name under the level's own
 _TAG_OF_LEVEL = {"cell": "cell", "sensor": "sensor"}
-_NAMED_BY_LEVEL = frozenset({"bank", "bus", "device"})  # what a series' `pack` names there, and so the tag
 
 
 class Encoded(NamedTuple):

@@ -179,7 +179,7 @@ def test_a_gateway_that_answers(sketched: Sketched) -> None:
     sketch = sketched(SITE)
     alarms = [{"alarm": key, "text": text, "pack": "", "since_ns": 1} for key, text in (
         ("journal", "the journal cannot write: No space left on device"), ("bus can0", "bus can0 is down: x"),
-        ("gateway can0", "another gateway speaks on bus can0"), ("stranger can0 9", "node 9 speaks on bus can0"))]
+        ("gateway can0", "another gateway speaks on bus can0"), ("strangers can0", "node 9 speaks on bus can0"))]
     with listening(sketch.socket, lambda: snapshot(alarms=alarms, clock="guessed")):
         found = ask_gateway(sketch)
     assert found.held and found.first is not None and found.second is not None

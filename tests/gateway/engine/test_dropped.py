@@ -56,3 +56,13 @@ def test_strangers_are_named() -> None:
         "another gateway speaks on bus can0", "node 9 speaks on bus can0 but stands in no pack of the site file"]
     world.run(31)
     assert world.engine.snapshot(world.now_ns)["alarms"] == []
+
+
+def test_many_strangers_are_one_alarm() -> None:
+    """A foreign device with ids near ours is told once, not once a node number."""
+    world = World()
+    for node in range(20, 40):
+        world.hear(NodeVoice(hash_of(), node=node).frame("PackValues", {}))
+    world.run(2)
+    assert world.kept.texts("alarm") == [
+        "nodes 20, 21, 22, 23, 24 and 15 more speak on bus can0 but stand in no pack of the site file"]

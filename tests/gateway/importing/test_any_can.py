@@ -113,7 +113,6 @@ def test_the_database_gets_what_the_usual_script_writes(log: Path, database: Fak
     account = import_any_can(request(log, database.url), bulk=bulk)
     stored = [line.decode() for line in database.stored]
     assert set(stored) == usual_lines(log) and len(stored) == len(set(stored)) == account.tally.stored == 600
-    assert block == 2000 or all(headers["content-encoding"] == "gzip" for _, headers, _ in database.requests)
 
 
 @pytest.mark.parametrize("bulk", [True, False])

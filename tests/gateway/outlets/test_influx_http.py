@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from twolbms.outlets.influx_http import Unreachable, WriteConnection
 from twolbms.outlets.influx_target import InfluxTarget, TokenUnreadable
 
 LINES = [b"pack,pack=a,site=s soc=0.5 %d" % number for number in range(100)]
-Connect = Callable[[str], WriteConnection]
+Connect = Callable[..., WriteConnection]
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def connect(token_file: Path) -> Iterator[Connect]:
     """Makes connections that wait at most 0.3 s for a byte."""
     made = []
 
-    def build(url: str) -> WriteConnection:
-        made.append(WriteConnection(InfluxTarget("s", url, "my org", "b&c", token_file, timeout_s=0.3)))
+    def build(url: str, **settings: Any) -> WriteConnection:
+        made.append(WriteConnection(InfluxTarget("s", url, "my org", "b&c", token_file, timeout_s=0.3, **settings)))
         return made[-1]
 
     yield build
@@ -47,7 +48,7 @@ def connect(token_file: Path) -> Iterator[Connect]:
 def test_request(connect: Connect) -> None:
     """Organisation, bucket and precision stand in the query, the token in its header; large bodies are gzipped."""
     with FakeInflux() as server:
-        connection = connect(f"{server.url}/behind/a/proxy/")
+        connection = connect(f"{server.url}/behind/a/proxy/", compress=True)
         assert connection.post(LINES).status == 204
         assert connection.post(LINES[:1]).status == 204
     assert server.stored == LINES + LINES[:1]
@@ -55,6 +56,15 @@ def test_request(connect: Connect) -> None:
     assert path == "/behind/a/proxy/api/v2/write?org=my+org&bucket=b%26c&precision=ns"
     assert headers["authorization"] == "Token secret-1" and headers["content-encoding"] == "gzip"
     assert "content-encoding" not in small
+
+
+@pytest.mark.parametrize(("url", "compress", "packed"), [
+    ("http://127.0.0.1:8086", None, False), ("http://localhost:8086", None, False), ("http://[::1]:8086", None, False),
+    ("https://db.example:8086", None, True), ("http://10.0.0.7:8086", None, True),
+    ("http://127.0.0.1:8086", True, True), ("https://db.example:8086", False, False)])
+def test_what_is_packed(url: str, compress: bool | None, packed: bool) -> None:
+    """Bodies are packed for a server elsewhere and not for one on this machine, unless the site file says otherwise."""
+    assert InfluxTarget("s", url, "o", "b", None, compress=compress).compresses is packed
 
 
 def test_one_connection_is_kept(connect: Connect) -> None:

@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import ClassVar
 
 import pytest
@@ -151,6 +152,15 @@ def test_a_frame_without_a_stamp(bus: SocketCanBus, sender: socket.socket) -> No
     time.sleep(0.05)
     ((_, time_ns),) = read(bus, 1)
     assert time_ns <= after + 1_000_000
+
+
+def test_no_two_frames_have_one_time(bus: SocketCanBus, sender: socket.socket) -> None:
+    """Frames without stamps that are read together still rise in time: a database takes equal times for one point."""
+    bus._socket.setsockopt(socket.SOL_SOCKET, batch_receive.SO_TIMESTAMPNS, 0)
+    for number in range(50):
+        sender.send(pack(7, False, bytes([number])))
+    times = [time_ns for _, time_ns in read(bus, 50)]
+    assert all(earlier < later for earlier, later in pairwise(times))
 
 
 def test_an_error_after_frames() -> None:
