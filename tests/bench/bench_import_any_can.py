@@ -27,7 +27,7 @@ COMPARED = 5_000
 ROUNDS = 1 if SHORT else 2
 GOAL, SHARE_OF_MIB, GROWTH_GOAL = 16.0, 200, 1.1
 
-# What people write by hand: one Point a frame, given to the batching write API. The sink is on this machine: nobody packs.
+# What people write by hand: one Point a frame to the batching write API. The sink is on this machine: nobody packs.
 PEER = '''
 import sys
 import can, cantools
