@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ _LOG = logging.getLogger(__name__)
 TICK_S = 0.04  # real seconds between ticks: well within every period of the bus, and half the wake-ups of 20 ms
 STORY_TICK_S = 0.05  # and at most so many seconds of the clock's own time, when it runs faster
 LOOK_OUTSIDE_NS = 500_000_000  # real time between looks at journal and outlets
+_ILL_FOR_NS = 60_000_000_000
 _MOST_WAITING = 50_000  # frames: ten seconds of the fullest bus; older ones are dropped and counted
 _FLUSH_WITHIN_S = 5.0
 _STOP_OUTLET_WITHIN_S = 3.0
@@ -114,6 +116,7 @@ class Gateway:
         self._systemd = SystemdNotice()
         self._look_due_ns = 0
         self._ill: str | None = None
+        self._ill_ns = 0
         self.last_picture: Json = {}  # of the moment it stopped
 
     # --- life ---
@@ -130,10 +133,9 @@ class Gateway:
             self.engine.start(_version(), self.clock.mono_ns())
             for source in self._all_sources():
                 source.start()
-            starting = asyncio.create_task(self._start_outlets())
+            self._start_outlets()
             self._systemd.tell("READY=1")
             heard = await self._tick_on(once)
-            await starting
         finally:
             await self._close()
         return heard
@@ -176,14 +178,16 @@ class Gateway:
                 self._look_due_ns = host_ns + LOOK_OUTSIDE_NS
                 self._look_outside(now_ns)
             self._systemd.alive(host_ns)
-            if self._ill is not None:
+            if self._ill is not None and host_ns - self._ill_ns > _ILL_FOR_NS:
                 self._tell_ill(None, now_ns)
         except Exception as error:
+            self._ill_ns = time.monotonic_ns()
             if self._ill != repr(error):
                 _LOG.exception("a turn of the gateway failed; it goes on")
                 self._tell_ill(repr(error), self.clock.mono_ns())
 
     def _tell_ill(self, error: str | None, now_ns: int) -> None:
+        """Told until a minute after the last time: what fails each second is one alarm, not one a second."""
         self._ill = error
         text = f"a part of the gateway fails, the rest goes on: {error}" if error else None
         with suppress(Exception):  # it may be the telling that fails
@@ -244,18 +248,19 @@ class Gateway:
 
     # --- outside ---
 
-    async def _start_outlets(self) -> None:
+    def _start_outlets(self) -> None:
         """Makes the outlets on a thread, for compiling DBC files takes seconds where they are met the first time."""
         if self.site.influxdb is not None:
             self._outlets["influxdb"] = None
             self._without_outlet["influxdb"] = ("waiting", "it is being made ready")
-            await asyncio.to_thread(self._start_influx)
+            threading.Thread(target=self._start_influx, name="start-influxdb", daemon=True).start()
 
     def _start_influx(self) -> None:
         try:
             outlet = _influx(self.site, self.clock)
-            outlet.start()
-            self._outlets["influxdb"] = outlet
+            if not self._stop.is_set():
+                self._outlets["influxdb"] = outlet
+                outlet.start()
         except Exception as error:
             _LOG.exception("the outlet influxdb does not start")
             self._without_outlet["influxdb"] = ("stopped", f"{error}" or type(error).__name__)

@@ -21,6 +21,7 @@ from twolbms.devices.kinds import DeviceSetup
 from twolbms.diagnoses import DIAGNOSES
 from twolbms.health.bus_alarms import BusAlarms
 from twolbms.health.bus_traffic import BusTraffic
+from twolbms.health.openness import Openness
 from twolbms.health.storage_alarms import StorageAlarms
 from twolbms.receiving import BusReceiver
 from twolbms.recording import Recording, Sink
@@ -31,7 +32,6 @@ from twolbms.wire import BusFrame, Received, Sender
 HEARTBEAT_EVERY_NS = NS // 4
 HOUSEKEEPING_EVERY_NS = NS
 BAD_FRAMES_TOLD_EVERY_NS = 60 * NS
-BELIEVED_OPEN_NS = 5 * NS  # a bus that was down and stays open so long is open, also without a frame
 OPENS_WITHIN_NS = 30 * NS  # longer than any driver of ours takes to say yes or no
 _STRANGERS_NAMED = 5
 _STRANGER_NS = 30 * NS  # not heard for this long: no longer worth an alarm
@@ -56,9 +56,8 @@ class _Bus:
         self.alarms = BusAlarms(name, alarms)
         self.has_nodes = False
         self.up: bool | None = None
-        self.told_up: bool | None = None
-        self.opened_ns = now_ns
-        self.frames_before = 0
+        self.openness = Openness()
+        self.made_ns = now_ns
         self.error: str | None = None
         self.outside: Mapping[str, int] = {}
         self.heartbeat = Sender(name, contract.heartbeat_id, contract.message("GatewayHeartbeat").encode)
@@ -162,26 +161,21 @@ class Engine:
         """A bus has opened, or why it has not."""
         bus = self._buses[name]
         bus.up, bus.error = up, error
-        if not up:
-            self._tell_bus(name, False, now_ns)
-        elif bus.told_up is None:
-            self._tell_bus(name, True, now_ns)
-        else:  # it was down: believed once it gives frames or stays, for an adapter may open and fail for ever
-            bus.opened_ns, bus.frames_before = now_ns, bus.receiver.counts.frames
+        told = bus.openness.changed(up, bus.receiver.counts.frames, now_ns)
+        self._tell_bus(name, bus, told, now_ns)
 
-    def _tell_bus(self, name: str, up: bool, now_ns: int) -> None:
-        bus = self._buses[name]
-        text = f"bus {name} is open" if up else f"bus {name} is down: {bus.error}"
-        if bus.told_up is not up:
-            bus.told_up = up
+    def _tell_bus(self, name: str, bus: _Bus, told: bool, now_ns: int) -> None:
+        up = bus.openness.told
+        text = f"bus {name} is open" if up else f"bus {name} is down: {bus.error or 'it opens and fails'}"
+        if told:
             self.recording.event(now_ns, "bus_up" if up else "bus_down", "", text, {"bus": name, "error": bus.error})
         self.alarms.set(f"bus {name}", "", None if up else text, now_ns)
 
     def _look_at_bus(self, name: str, bus: _Bus, now_ns: int) -> None:
-        if bus.up and bus.told_up is False and (
-                bus.receiver.counts.frames > bus.frames_before or now_ns - bus.opened_ns > BELIEVED_OPEN_NS):
-            self._tell_bus(name, True, now_ns)
-        if bus.up is None and not bus.receiver.counts.frames and now_ns - bus.opened_ns > OPENS_WITHIN_NS:
+        frames = bus.receiver.counts.frames
+        if bus.openness.look(frames, now_ns):
+            self._tell_bus(name, bus, True, now_ns)
+        if bus.up is None and not frames and now_ns - bus.made_ns > OPENS_WITHIN_NS:
             self.alarms.set(f"bus {name}", "", f"bus {name} does not open: its driver hangs", now_ns)
 
     def bus_counts(self, name: str, counts: Mapping[str, int]) -> None:

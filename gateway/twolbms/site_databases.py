@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
+from twolbms.config.buses import Bus
 from twolbms.config.errors import ConfigError, ConfigProblem
 from twolbms.config.site import Site
 from twolbms.config.site_dbc import dbc_files
 from twolbms.decode import CompiledDatabase, DatabaseError
 from twolbms.decode.cache import database_from
+from twolbms.decode.clashes import clash_of
 
 
 def site_databases(site: Site) -> dict[str, tuple[CompiledDatabase, ...]]:
     """The databases of each bus that names DBC files. Raises ConfigError with all that cannot be used."""
     databases: dict[str, tuple[CompiledDatabase, ...]] = {}
     problems: list[ConfigProblem] = []
+    files = dbc_files(site)
     for i, bus in enumerate(site.buses):
-        for j, path in enumerate(dbc_files(site).get(bus.name, ())):
-            try:
-                database = database_from(path, id_mask=bus.id_mask)
-            except (DatabaseError, OSError) as error:
-                problems.append(site.problem(("buses", i, "dbc", j), f"cannot be used: {_words(path, error)}"))
-                continue
-            earlier = databases.get(bus.name, ())
-            problems += [site.problem(("buses", i, "dbc", j), text) for text in _clashes(earlier, database)]
-            databases[bus.name] = (*earlier, database)
+        earlier: dict[Path, CompiledDatabase] = {}
+        for j, path in enumerate(files.get(bus.name, ())):
+            found = _database(bus, path, earlier)
+            if isinstance(found, str):
+                problems.append(site.problem(("buses", i, "dbc", j), found))
+            else:
+                earlier[path.resolve()] = found
+        if earlier:
+            databases[bus.name] = tuple(earlier.values())
     if problems:
         raise ConfigError(problems)
     return databases
 
 
-def _words(path: Path, error: Exception) -> str:
-    return f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
-
-
-def _clashes(earlier: tuple[CompiledDatabase, ...], database: CompiledDatabase) -> Iterator[str]:
-    for message in database.messages.values():
-        for other in earlier:
-            same = other.find(message.frame_id, message.extended)
-            if same is not None:
-                yield (f"its message {message.name} has the id 0x{message.frame_id:X}, which is {same.name} in a file "
-                       "before it: name only one of them")
+def _database(bus: Bus, path: Path, earlier: dict[Path, CompiledDatabase]) -> CompiledDatabase | str:
+    """The database, or why it cannot be used beside those before it."""
+    if path.resolve() in earlier:
+        return "this file is named twice: name it once"
+    try:
+        database = database_from(path, id_mask=bus.id_mask)
+    except (DatabaseError, OSError) as error:
+        return f"cannot be used: {f'{path}: {error.strerror}' if isinstance(error, OSError) else error}"
+    clash = clash_of(database, {file.name: each for file, each in earlier.items()})
+    if clash is None:
+        return database
+    first, count = clash.message, clash.shared
+    has = "a message of it has an id" if count == 1 else f"{count} of its messages have ids"
+    return (f"{has} that {clash.other} has too, first {first.name} (0x{first.frame_id:X}, there {clash.same.name}): "
+            "name only one of the two files")

@@ -30,7 +30,7 @@ ROOMS = {
     "restart": {"journal"},
     "site_databases": {"config", "decode"},
     "sources": {"config", "devices", "wire"},
-    "devices": {"alarms", "recording"},
+    "devices": {"alarms", "health", "recording"},
     "outlets": {"config", "decode", "journal"},
     "doctor": {"config", "decode", "devices", "journal", "outlets", "sources"},
     "importing": {"config", "decode", "journal", "outlets"},

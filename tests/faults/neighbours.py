@@ -180,7 +180,7 @@ def floods(folder: Path, seconds: int) -> list[Row]:
                 back_s = None
             good = {"low": heard.kept and least > 0,
                     "near": heard.kept and most <= _NODE_ALLOWS_A
-                    and any("stands in no pack" in text for text in alarms),
+                    and any("in no pack of the site file" in text for text in alarms),
                     "own": heard.kept and last == 0 and any("damaged" in text for text in alarms),
                     "high": least == 0 and any("silent" in text or "does not send" in text for text in alarms)}[kind]
             shown = "; ".join(alarms[:2]) + (f"; and {len(alarms) - 2} more" if len(alarms) > 2 else "")

@@ -47,5 +47,23 @@ def test_two_files_with_one_id_clash(tmp_path: Path) -> None:
     (tmp_path / "one.dbc").write_text(ONE)
     (tmp_path / "two.dbc").write_text(ONE.replace("Speeds", "Wheels"))
     assert problems(tmp_path, "one.dbc, two.dbc") == [
-        "3:69: buses[0].dbc[1]: its message Wheels has the id 0x123, which is Speeds in a file before it: "
-        "name only one of them"]
+        "3:69: buses[0].dbc[1]: a message of it has an id that one.dbc has too, first Wheels (0x123, there Speeds): "
+        "name only one of the two files"]
+
+
+def test_many_clashes_are_one_line(tmp_path: Path) -> None:
+    """A file that shares all its ids with another is one problem, with their count and the first."""
+    messages = "".join(f"BO_ {number} M{number}: 8 X\n SG_ A : 0|8@1+ (1,0) [0|0] \"\" X\n" for number in range(50))
+    (tmp_path / "one.dbc").write_text('VERSION ""\nBU_: X\n' + messages)
+    (tmp_path / "two.dbc").write_text('VERSION ""\nBU_: X Y\n' + messages)
+    (text,) = problems(tmp_path, "one.dbc, two.dbc")
+    assert "50 of its messages have ids that one.dbc has too, first M0 (0x0, there M0)" in text
+
+
+def test_one_file_named_twice(tmp_path: Path) -> None:
+    """The same file under one name or two is told as that, whatever stands in it."""
+    (tmp_path / "one.dbc").write_text(ONE)
+    (tmp_path / "again.dbc").symlink_to("one.dbc")
+    for names in ("one.dbc, one.dbc", "one.dbc, again.dbc"):
+        (text,) = problems(tmp_path, names)
+        assert text.endswith("buses[0].dbc[1]: this file is named twice: name it once")

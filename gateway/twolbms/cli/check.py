@@ -12,6 +12,7 @@ import click
 from twolbms.cli.errors import BAD_INPUT, FINE
 from twolbms.config.errors import ConfigError
 from twolbms.config.pack import GuardedPack
+from twolbms.config.path_state import Closed, state_of
 from twolbms.config.site import Site
 from twolbms.config.site_packs import load_guarded_pack, load_site_and_packs
 from twolbms.config.strict_yaml import read_document
@@ -73,7 +74,12 @@ def _type_told(pack: GuardedPack) -> dict[str, Any]:
 def _notes(site: Site) -> Iterator[str]:
     """What is right in the file and still will not work yet."""
     named = site.influxdb and site.influxdb.token_file
-    if named and not (token := site.beside(named)).is_file():
+    if not named:
+        return
+    token = site.beside(named)
+    if isinstance(state := state_of(token), Closed):
+        yield f"influxdb.token_file: {token} cannot be seen from here: {state}"
+    elif state == "absent" or not token.is_file():
         yield f"influxdb.token_file: {token} does not exist yet; `2lbms influx setup` makes it"
 
 

@@ -12,6 +12,7 @@ import click
 from twolbms.cli import journal_words as words
 from twolbms.cli.errors import BAD_INPUT, DIFFERS, FINE
 from twolbms.cli.journal_card import AMPLIFICATION, card_lines, card_told
+from twolbms.config.path_state import as_owner, closed_to_me, refused_words, state_of
 from twolbms.config.site import Site, load_site
 from twolbms.journal import JournalBusyError, JournalReader, Retention
 from twolbms.journal.repair import kept_bad, remove_bad, repair
@@ -28,7 +29,18 @@ class NoJournalError(click.ClickException):
     exit_code = BAD_INPUT
 
 
-@click.group("journal")
+class _Journals(click.Group):
+    """Its commands, with a sentence for a journal that is closed to the user who asks."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The command. Raises NoJournalError where a file or folder may not be read."""
+        try:
+            return super().invoke(ctx)
+        except PermissionError as error:
+            raise NoJournalError(refused_words(error, Path.cwd())) from error
+
+
+@click.group("journal", cls=_Journals)
 def journal_command() -> None:
     """Look after the journal: a journal's FOLDER, or the SITE file that names it.
 
@@ -38,8 +50,10 @@ def journal_command() -> None:
 
 
 def _journal(place: Path) -> tuple[Path, Site | None]:
-    site = load_site(place) if place.is_file() else None
+    site = load_site(place) if state_of(place) == "there" and place.is_file() else None
     folder = site.journal_folder if site else place
+    if (closed := closed_to_me(folder)) is not None:
+        raise NoJournalError(f"{folder} cannot be looked at: {as_owner(closed)}")
     if not folder.is_dir():
         raise NoJournalError(f"{folder}: there is no such journal folder")
     if not any((folder / name).exists() for name in ("lock", "boots", *Retention._fields)):

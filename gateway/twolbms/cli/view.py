@@ -16,6 +16,7 @@ from rich.text import Text
 
 from twolbms.cli.errors import BAD_INPUT, FINE
 from twolbms.cli.gateway_option import Gateway, find_gateway, gateway_options
+from twolbms.config.path_state import Closed, as_owner, closed_to_me, state_of
 from twolbms.journal.reader import JournalReader
 from twolbms.journal.records import Event
 from twolbms.outlets.local_tap import Tap
@@ -41,6 +42,8 @@ def view_command(site_file: Path | None, socket_path: Path | None, once: bool, a
     view says so within a second, and after five it claims nothing any more. NO_COLOR and TERM=dumb are honoured.
     """
     gateway, glyphs = find_gateway(site_file, socket_path), glyphs_for(environ, ascii_only)
+    if isinstance(state := state_of(gateway.socket), Closed):
+        raise click.ClickException(f"no gateway can be asked on {gateway.socket}: {as_owner(state)}")
     screen = Screen(glyphs)
     if once or not screen.usable:
         return asyncio.run(_print_once(gateway, glyphs))
@@ -87,7 +90,7 @@ async def _live(gateway: Gateway, screen: Screen) -> None:
 
 def _recorded(journal: Path | None) -> Iterator[Told]:
     """Events of the last hour, if the journal is here to be read."""
-    if journal is None or not journal.is_dir():
+    if journal is None or closed_to_me(journal) is not None or not journal.is_dir():
         return
     with contextlib.suppress(OSError):
         for record in JournalReader(journal).records("event", time.time_ns() - _EVENTS_OF_S * 10**9):

@@ -12,6 +12,7 @@ import click
 
 from twolbms.cli.errors import BAD_INPUT, FINE
 from twolbms.cli.gateway_option import Gateway, find_gateway, gateway_options
+from twolbms.config.path_state import as_owner, closed_to_me, refused_words
 from twolbms.journal.reader import JournalReader
 from twolbms.journal.records import Event
 from twolbms.outlets.local_client import GatewayAbsentError, LocalClient
@@ -49,19 +50,31 @@ def why_command(pack: str | None, site_file: Path | None, socket_path: Path | No
 
 def _without_gateway(gateway: Gateway, journal: Path | None, pack: str | None, absence: str, as_json: bool) -> int:
     folder = journal or gateway.journal
-    if folder is None or not folder.is_dir():
-        hint = "name its journal with --journal or --site to read what was last" if folder is None else \
-            f"and there is no journal in {folder}"
+    hint = _unread(folder)
+    try:
+        events = _newest_events(folder) if folder and not hint else []
+    except PermissionError as error:
+        hint = refused_words(error, folder or Path.cwd())
+    if hint:
         if as_json:
             click.echo(json.dumps({"gateway": False, "error": absence, "sentences": []}))
         else:
             click.echo(f"{absence}; {hint}", err=True)
         return BAD_INPUT
-    sentences = last_words(_newest_events(folder), pack, time.time_ns())
+    sentences = last_words(events, pack, time.time_ns())
     if not as_json:
         click.echo(f"{absence}. What the journal in {folder} tells:")
     _tell(sentences, as_json, {"gateway": False, "error": absence})
     return BAD_INPUT
+
+
+def _unread(folder: Path | None) -> str:
+    """Why there is no journal to read; empty when there is one."""
+    if folder is None:
+        return "name its journal with --journal or --site to read what was last"
+    if (closed := closed_to_me(folder)) is not None:
+        return f"and its journal cannot be read: {as_owner(closed)}"
+    return "" if folder.is_dir() else f"and there is no journal in {folder}"
 
 
 def _newest_events(folder: Path) -> list[Event]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from twolbms.config.addresses import is_device_path, is_tcp_port
 from twolbms.config.amounts import Name
 from twolbms.config.errors import Misfit, shown
 from twolbms.config.model import StrictModel
@@ -30,7 +31,7 @@ _BAUD = re.compile(r"[^@]*(@[1-9][0-9]{2,7})?")
 
 
 def _is_slcan(channel: str) -> bool:
-    return "://" in channel or (channel.startswith("/") and _BAUD.fullmatch(channel) is not None)
+    return is_tcp_port(channel) or (is_device_path(channel) and _BAUD.fullmatch(channel) is not None)
 
 
 # interface: what its channel must satisfy, and that in words

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from twolbms.config.addresses import is_device_path, is_tcp_port
 from twolbms.config.amounts import Name
 from twolbms.config.errors import Loc, Misfit, did_you_mean, either, shown
 from twolbms.config.model import StrictModel
-
-_TCP = re.compile(r"socket://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
 class Device(StrictModel):
@@ -28,8 +26,7 @@ class Device(StrictModel):
 
     @model_validator(mode="after")
     def _port_fits(self) -> Device:
-        tcp = _TCP.fullmatch(self.port)
-        if not (self.port.startswith("/") or (tcp and 0 < int(tcp[1]) < 65536)):
+        if not (is_device_path(self.port) or is_tcp_port(self.port)):
             raise Misfit((("port",), "expected a serial port such as /dev/serial/by-id/usb-VictronEnergy_… or "
                                      f"/dev/ttyUSB0, or socket://host:port, found {shown(self.port)}"))
         return self

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from twolbms.config.addresses import is_web_address
 from twolbms.config.errors import Misfit
 from twolbms.config.model import StrictModel
 
@@ -20,8 +21,6 @@ class MinutesSection(StrictModel):
     """Values of a minute's grain for years, beside the raw ones of some weeks."""
 
     bucket: str = Field(default="bms_minutes", min_length=1, description="Bucket of the minute values")
-    compress: bool | None = Field(default=None, description=(
-        "Whether what is sent is packed (gzip); default: unless the server is on this machine"))
     retention_days: int = Field(default=3650, ge=0, le=36500, description="How long it keeps them; 0: for ever")
 
 
@@ -58,6 +57,9 @@ class InfluxSection(StrictModel):
         missing = [key for key in ("org", "token_file") if self.server == "influxdb2" and not getattr(self, key)]
         if missing:
             raise Misfit(*(((key,), "this key is missing: expected text of at least 1 character") for key in missing))
+        if not is_web_address(self.url):
+            raise Misfit((("url",), "expected http:// or https://, a host and perhaps a port; no user, password or "
+                                    "query"))
         if self.minutes is not None and self.minutes.bucket == self.bucket:
             raise Misfit((("minutes", "bucket"), "expected another bucket than that of the raw values: minute values "
                                                  "would stand among them"))

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
@@ -142,7 +141,7 @@ class Site(StrictModel):
     @model_validator(mode="after")
     def _agrees(self) -> Site:
         misfits = [*_nothing_misfits(self), *_run_misfits(self), *_frames_misfits(self), *_pack_misfits(self),
-                   *_bank_misfits(self), *_device_misfits(self), *_influx_misfits(self)]
+                   *_bank_misfits(self), *_device_misfits(self)]
         if misfits:
             raise Misfit(*misfits)
         return self
@@ -198,7 +197,8 @@ def _run_misfits(site: Site) -> Misfits:
     length = len(os.fsencode(site.socket))
     if length > _LONGEST_SOCKET_PATH:
         yield ("run",), (f"the path of the socket {SOCKET_NAME} in it would have {length} bytes, and Linux allows "
-                         f"{_LONGEST_SOCKET_PATH}: choose a shorter folder, such as /run/twolbms")
+                         f"{_LONGEST_SOCKET_PATH}: choose a shorter folder, such as /var/lib/twolbms; on a disk, "
+                         "for the cursors lie in it too, and the journal where journal.folder names no other")
 
 
 def _pack_misfits(site: Site) -> Misfits:
@@ -231,15 +231,3 @@ def _not_among(name: str, known: list[str], noun: str) -> str:
     meant = did_you_mean(name, known)
     hint = f"did you mean {shown(meant)}?" if meant else f"there is {either(known)}"
     return f"no {noun} is called {shown(name)}; {hint}"
-
-
-def _influx_misfits(site: Site) -> Misfits:
-    if site.influxdb is None:
-        return
-    try:
-        parts = urlsplit(site.influxdb.url)
-        whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        whole = False
-    if not whole or parts.username is not None or parts.query or parts.fragment:
-        yield ("influxdb", "url"), "expected http:// or https://, a host and perhaps a port; no user, password or query"

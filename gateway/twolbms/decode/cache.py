@@ -29,7 +29,7 @@ def database_from(path: Path, *, id_mask: int = ALL_BITS, strict: bool = True) -
     Raises DatabaseError, which names the file and says what to do.
     """
     text = read_dbc(path)
-    key = sha256(f"{_VERSION}\0{strict}\0{text}".encode()).hexdigest()
+    key = _key(text, strict)
     folder = cache_folder()
     messages = _load(folder / f"{key}.json", key) if folder else None
     if messages is None:
@@ -37,6 +37,21 @@ def database_from(path: Path, *, id_mask: int = ALL_BITS, strict: bool = True) -
         if folder:
             _store(folder / f"{key}.json", key, messages)
     return assemble(messages, text, str(path), id_mask)
+
+
+def remembered_database(path: Path, *, id_mask: int = ALL_BITS) -> CompiledDatabase | None:
+    """The compiled database of a DBC file that `database_from` has kept, else None. Parses nothing, writes nothing.
+
+    Raises DatabaseError for a file that cannot be read as text.
+    """
+    text = read_dbc(path)
+    key, folder = _key(text, True), cache_folder()
+    messages = _load(folder / f"{key}.json", key) if folder else None
+    return None if messages is None else assemble(messages, text, str(path), id_mask)
+
+
+def _key(text: str, strict: bool) -> str:
+    return sha256(f"{_VERSION}\0{strict}\0{text}".encode()).hexdigest()
 
 
 def cache_folder() -> Path | None:

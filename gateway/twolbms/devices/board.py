@@ -13,6 +13,7 @@ from twolbms.devices.health import Health
 from twolbms.devices.kinds import DeviceSetup
 from twolbms.devices.reading import DeviceReading
 from twolbms.fields import FIELDS
+from twolbms.health.openness import Openness
 from twolbms.recording import Recording
 
 NS = 1_000_000_000
@@ -39,6 +40,8 @@ class _Device:
         self.implausible = 0
         self.counts: Mapping[str, int] = {}
         self.health = Health()
+        self.openness = Openness()
+        self.given = 0
 
     def known(self, time_ns: int | None, now_ns: int) -> bool:
         return time_ns is not None and now_ns - time_ns <= self.setup.known_ns
@@ -57,9 +60,9 @@ class _Device:
 
     def trouble(self, now_ns: int) -> str | None:
         """What a person should know of it, None when all is well."""
-        if self.up is False:
-            return f"its port {self.setup.port} is down: {self.error}"
         state = self.state(now_ns)
+        if state == "down" or (self.openness.told is False and state != "silent"):
+            return f"its port {self.setup.port} is down: {self.error or 'it opens and fails'}"
         if state == "silent":
             heard_s = None if self.heard_ns is None else (now_ns - self.heard_ns) // NS
             silence = "was never heard" if heard_s is None else f"has been silent for {heard_s} s"
@@ -81,6 +84,9 @@ class Devices:
         """A whole reading, received at `now_ns`."""
         device = self._devices[name]
         device.heard_ns = now_ns
+        device.given += 1
+        if device.openness.look(device.given, now_ns):
+            self._tell_openness(device, now_ns)
         self._recording.reading(now_ns, name, reading.raw)
         for quantity, told in reading.values.items():
             row = FIELDS[quantity]
@@ -104,12 +110,16 @@ class Devices:
     def state(self, name: str, up: bool, error: str | None, now_ns: int) -> None:
         """The port has opened, or why it has not."""
         device = self._devices[name]
-        was, device.up, device.error = device.up, up, error
-        if was is not up:
-            text = f"device {name} is open" if up else f"device {name} is down: {error}"
-            self._recording.event(now_ns, "device_up" if up else "device_down", device.setup.pack, text,
-                                  {"device": name, "error": error})
+        device.up, device.error = up, error
+        if device.openness.changed(up, device.given, now_ns):
+            self._tell_openness(device, now_ns)
         self._tell_trouble(device, now_ns)
+
+    def _tell_openness(self, device: _Device, now_ns: int) -> None:
+        name, up = device.setup.name, device.openness.told
+        text = f"device {name} is open" if up else f"device {name} is down: {device.error}"
+        self._recording.event(now_ns, "device_up" if up else "device_down", device.setup.pack, text,
+                              {"device": name, "error": device.error})
 
     def counts(self, name: str, counts: Mapping[str, int]) -> None:
         """What only the source can count: `bytes`, `readings`, `damaged`, and what the kind adds."""
@@ -121,6 +131,8 @@ class Devices:
         """Looks at every device: too old becomes unknown, silence becomes an alarm. Call it about once a second."""
         for device in self._devices.values():
             device.health.look(device.counts, now_ns)
+            if device.openness.look(device.given, now_ns):
+                self._tell_openness(device, now_ns)
             self._tell_trouble(device, now_ns)
             for quantity, value in device.values.items():
                 if not device.known(value.time_ns, now_ns):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from twolbms.doctor import (
+    closed,
     database,
     devices,
     examine,
@@ -26,7 +27,7 @@ from twolbms.doctor.rules import Rule
 
 SUBJECTS = {
     "Files": (site_files.told, token_files.told),
-    "Folders and journal": (folders.told, journal_health.told),
+    "Folders and journal": (closed.told, folders.told, journal_health.told),
     "Machine": (time_of_day.told, python_packages.told),
     "Gateway": (gateway.told,),
     "Buses and ports": (socketcan.told, listening.told, slcan.told, ports.told),

@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from twolbms.config.influx import InfluxSection
+from twolbms.config.path_state import closed_to_me
+from twolbms.doctor.closed import closed
 from twolbms.doctor.journal_health import span
 from twolbms.doctor.reaching import Reply, Server, Unreached
 from twolbms.doctor.rules import Finding, Rule, Rules
@@ -133,7 +135,7 @@ def _rights(target: InfluxTarget, section: InfluxSection, facts: dict[str, Any])
     for bucket in (section.bucket, minutes.bucket) if minutes is not None and apart else (section.bucket,):
         finding = _may_write(replace(target, bucket=bucket), facts | {"bucket": bucket})
         yield finding
-        if finding.id in ("database.no_token", "database.wrong_token"):
+        if finding.id in ("database.no_token", "database.wrong_token", "folder.closed"):
             return
 
 
@@ -142,6 +144,9 @@ def _may_write(target: InfluxTarget, facts: dict[str, Any]) -> Finding:
     try:
         return _of_answer(connection.post(()), target, facts)
     except TokenUnreadable as error:
+        token = target.token_file
+        if token and (hidden := closed_to_me(token)) and (finding := closed("database", token, facts["site"], hidden)):
+            return finding
         return told("database.no_token", "database", reason=error, **facts)
     except Unreachable as error:
         return told("database.refuses", "database", reason=error, **facts)

@@ -41,7 +41,7 @@ def check_device(device: Device, machine: Machine, site: object, seconds: float 
         taken = len(raw)
         return readings > 0
 
-    heard = hear(subject, device.port, kind.line, talk.poll(0), b"", seconds, enough, site)
+    heard = hear(subject, device.port, kind.line, talk.poll(0), b"", seconds, enough, site, machine)
     facts = {"port": device.port, "title": kind.title, "seconds": seconds, "site": site}
     if readings:
         words = ", ".join(kind.describe(texts).values())

@@ -34,6 +34,10 @@ told = Rules(
     Rule("check.failed", "bad", "this could not be looked at: {error}", "please report this as a fault of 2lbms"),
     Rule("check.held", "unknown", "a gateway holds it and does not answer: it is not opened a second time",
          "see the finding about the gateway"),
+    Rule("check.perhaps_held", "unknown", "whether a gateway holds it cannot be seen from here: it is not opened",
+         "see the finding about the gateway"),
+    Rule("check.mistake", "unknown", "not looked at: its section has a mistake",
+         "correct {key} in {site}, then type: 2lbms doctor {site}"),
 )
 
 
@@ -76,38 +80,75 @@ def examine(file: Path, machine: Machine | None = None, within_s: float = WITHIN
 def checks_of(sketch: Sketch, machine: Machine) -> list[Check]:
     """Every check of a site. Those that hang on the gateway wait for its answer in their own threads."""
     answer: Future[Asked] = Future()
+    unread = partial(_unless_wrong, sketch)
     return [
         Check("files", "site file", partial(site_files.check_site, sketch)),
         Check("files", "packs", partial(site_files.check_pack_files, sketch)),
         *(Check("files", f"DBC of {bus.name}", partial(site_files.check_dbc, sketch, bus))
           for bus in sketch.buses if bus.dbc),
-        Check("files", "tokens", partial(token_files.check_tokens, sketch)),
+        Check("files", "tokens", unread("influxdb", "tokens", partial(token_files.check_tokens, sketch))),
         Check("machine", "clock", partial(check_clock, sketch)),
         Check("machine", "packages", partial(check_python, sketch)),
-        Check("journal", "run folder", partial(check_run, sketch, machine)),
-        Check("journal", "journal folder", partial(check_journal_folder, sketch, machine)),
-        Check("journal", "journal", partial(check_journal, sketch)),
+        Check("journal", "run folder", unread("run", "run folder", partial(check_run, sketch, machine))),
+        Check("journal", "journal folder", unread("journal", "journal folder", partial(
+            check_journal_folder, sketch, machine))),
+        Check("journal", "journal", unread("journal", "journal", partial(check_journal, sketch))),
         Check("gateway", "gateway", partial(_gateway, sketch, answer)),
         *(Check("buses", f"bus {bus.name}", partial(_bus, bus.name, sketch, machine, answer)) for bus in sketch.buses),
+        *_wrong_rows(sketch, "buses"),
         *(Check("packs", f"pack {entry.name}", partial(_later, answer, partial(_pack, entry.name, sketch)))
           for entry in sketch.packs),
+        *_wrong_rows(sketch, "packs"),
         *(Check("devices", f"device {device.name}", partial(_device, device.name, sketch, machine, answer))
           for device in sketch.devices),
-        Check("database", "database", partial(database.check_database, sketch)),
+        *_wrong_rows(sketch, "devices"),
+        Check("database", "database", unread("influxdb", "database", partial(database.check_database, sketch))),
         Check("database", "quarantine", partial(database.check_quarantine, sketch)),
         Check("database", "outlets", partial(_later, answer, running.check_outlets)),
     ]
 
 
+def _mistake(sketch: Sketch, key: str, subject: str) -> Iterator[Finding]:
+    yield told("check.mistake", subject, key=key, site=sketch.file)
+
+
+def _wrong_rows(sketch: Sketch, section: str) -> Iterator[Check]:
+    for key in sketch.wrong:
+        if key.partition("[")[0] == section:
+            yield Check(section, key, partial(_mistake, sketch, key, key))
+
+
+def _unless_wrong(sketch: Sketch, section: str, subject: str, look: Look) -> Look:
+    """The look, unless the section that it is about could not be read: what it would find is not this site's."""
+    needs = (section, "run") if section == "journal" and sketch.journal.folder is None else (section,)
+    wrong = next((key for key in needs if key in sketch.wrong), None)
+    return look if wrong is None else partial(_mistake, sketch, wrong, subject)
+
+
 def _gateway(sketch: Sketch, answer: Future[Asked]) -> Iterable[Finding]:
     try:
-        asked = ask_gateway(sketch)
+        asked = _asked(sketch)
     except BaseException:
         # Nobody knows now whether the buses are held: nothing is opened.
-        answer.set_result(Asked(None, None, True, ()))
+        answer.set_result(Asked(None, None, True, (), seen=False))
         raise
     answer.set_result(asked)
     return asked.findings
+
+
+def _asked(sketch: Sketch) -> Asked:
+    """What the gateway says. Where the site file does not tell where it would be, one may run all the same."""
+    unknown = [key for key in ("run", "journal") if key in sketch.wrong and not (key == "journal" and
+                                                                                 sketch.journal.folder)]
+    nowhere = next(iter(unknown), None)
+    asked = Asked(None, None, False, ()) if nowhere == "run" else ask_gateway(sketch)
+    if nowhere is None or asked.held:
+        return asked
+    return Asked(None, None, True, tuple(_mistake(sketch, nowhere, "gateway")), seen=False)
+
+
+def _held(subject: str, asked: Asked) -> Finding:
+    return told("check.held" if asked.seen else "check.perhaps_held", subject)
 
 
 def _later(answer: Future[Asked], look: Callable[[Asked], Iterable[Finding]]) -> Iterable[Finding]:
@@ -127,7 +168,7 @@ def _bus(name: str, sketch: Sketch, machine: Machine, answer: Future[Asked]) -> 
             about = check_interface(bus, sketch.file, ask_ip(), machine)
             yield from (finding for finding in about if finding.state != "good")
     elif asked.held:
-        yield told("check.held", f"bus {name}")
+        yield _held(f"bus {name}", asked)
     else:
         yield from check_bus(bus, sketch, machine)
 
@@ -137,7 +178,7 @@ def _device(name: str, sketch: Sketch, machine: Machine, answer: Future[Asked]) 
     if asked.first is not None:
         yield from running.check_running_device(device, asked, sketch.file)
     elif asked.held:
-        yield told("check.held", f"device {name}")
+        yield _held(f"device {name}", asked)
     else:
         yield from check_device(device, machine, sketch.file)
 

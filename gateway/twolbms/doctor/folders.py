@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from twolbms.config.path_state import state_of
+from twolbms.doctor.closed import closed
 from twolbms.doctor.machine import Machine
 from twolbms.doctor.people import me, owner_of
 from twolbms.doctor.rules import Finding, Rule, Rules
@@ -55,6 +57,8 @@ def check_journal_folder(sketch: Sketch, machine: Machine) -> Iterator[Finding]:
     """The journal's folder, which must also stay and have room."""
     folder = sketch.journal_folder
     yield from check_folder("journal folder", folder, sketch, machine)
+    if state_of(folder) not in ("there", "absent"):
+        return
     here = _existing(folder)
     mount = machine.mount_of(here)
     if mount is not None and mount.kind in _GONE_AT_RESTART:
@@ -68,6 +72,9 @@ def check_journal_folder(sketch: Sketch, machine: Machine) -> Iterator[Finding]:
 
 def check_folder(subject: str, path: Path, sketch: Sketch, machine: Machine) -> Iterator[Finding]:
     """One folder: may the asking user write it, is it whole of one owner, is there room."""
+    if hidden := closed(subject, path, sketch.file):
+        yield hidden
+        return
     here = _existing(path)
     if blocking := next((above for above in (path, *path.parents) if above.exists() and not above.is_dir()), None):
         yield told("folder.not_a_folder", subject, path=blocking, site=sketch.file)

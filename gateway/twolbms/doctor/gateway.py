@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from twolbms.config.path_state import Closed, closed_to_me, state_of
 from twolbms.doctor.people import me, owner_of
 from twolbms.doctor.rules import Finding, Rule, Rules
 from twolbms.doctor.sketch import Sketch
@@ -37,6 +38,8 @@ told = Rules(
          "see what it is: sudo fuser -v {socket}; then restart it"),
     Rule("gateway.forbidden", "unknown", "one may run, but {socket} belongs to {owner}, and {me} may not ask it",
          "run this as that user: sudo -u {owner} 2lbms doctor {site}"),
+    Rule("gateway.hidden", "unknown", "one may run, and that cannot be seen: {folder} is closed to {me}",
+         "run this as that user: sudo -u {owner} 2lbms doctor {site}"),
     Rule("gateway.other_site", "bad", "the gateway on {socket} is that of the site {found}, not of {name}",
          "give each site a `run` folder of its own"),
     Rule("gateway.alarm", "bad", "{text}", "type: 2lbms why --site {site}"),
@@ -54,27 +57,36 @@ _TOLD_ELSEWHERE = ("bus ", "bus_lost ", "bus_state ", "outlet ", "device ", "pro
 class Asked(NamedTuple):
     """What a gateway said. `first` and `second` are snapshots `APART_S` apart; both None when none answers.
 
-    `held`: some gateway has the buses, whether it answers or not. `findings` are about the gateway itself.
+    `held`: some gateway has the buses, whether it answers or not; `seen` is False where that is only possible, and
+    cannot be seen from here. `findings` are about the gateway itself.
     """
 
     first: Json | None
     second: Json | None
     held: bool
     findings: tuple[Finding, ...]
+    seen: bool = True
 
 
 def ask_gateway(sketch: Sketch) -> Asked:
     """Asks for two snapshots. Takes no longer than their distance and a few answers."""
     facts = {"socket": sketch.socket, "site": sketch.file, "me": me()}
-    if sketch.socket.exists() and not os.access(sketch.socket, os.W_OK, effective_ids=True):
+    if isinstance(state := state_of(sketch.socket), Closed):
+        return _hidden(state, facts)
+    if state == "there" and not os.access(sketch.socket, os.W_OK, effective_ids=True):
         owner = owner_of(os.stat(sketch.socket).st_uid)
-        return Asked(None, None, True, (told("gateway.forbidden", "gateway", owner=owner, **facts),))
+        return Asked(None, None, True, (told("gateway.forbidden", "gateway", owner=owner, **facts),), seen=False)
     first = _snapshot(sketch.socket)
     if first is None:
         return _without_answer(sketch, facts)
     time.sleep(APART_S)
     second = _snapshot(sketch.socket)
     return Asked(first, second, True, tuple(_answered(first, sketch, facts)))
+
+
+def _hidden(closed: Closed, facts: Json) -> Asked:
+    finding = told("gateway.hidden", "gateway", folder=closed.folder, owner=closed.owner, **facts)
+    return Asked(None, None, True, (finding,), seen=False)
 
 
 def _without_answer(sketch: Sketch, facts: Json) -> Asked:
@@ -84,6 +96,8 @@ def _without_answer(sketch: Sketch, facts: Json) -> Asked:
         finding = told("gateway.hangs", "gateway", holder=holder, pid=lock.pid or "PID", **facts)
     elif answers(sketch.socket):
         return Asked(None, None, True, (told("gateway.mute", "gateway", **facts),))
+    elif (closed := closed_to_me(sketch.journal_folder / "lock")) is not None:
+        return _hidden(closed, facts)
     else:
         finding = told("gateway.died" if lock.state == "open" else "gateway.absent", "gateway", **facts)
     return Asked(None, None, lock.held, (finding,))

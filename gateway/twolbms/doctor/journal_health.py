@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from twolbms.doctor.closed import closed
 from twolbms.doctor.folders import size, used_bytes
+from twolbms.doctor.people import owner_of
 from twolbms.doctor.rules import Finding, Rule, Rules
 from twolbms.doctor.sketch import Sketch
 from twolbms.journal import FAMILIES
@@ -27,7 +29,7 @@ told = Rules(
     Rule("journal.damaged", "bad", "{problem}", "all other records can be read; look at everything with: "
          "2lbms journal check {path}"),
     Rule("journal.unreadable", "bad", "{path} cannot be read: {reason}",
-         "run this as the gateway's user, e.g.: sudo -u twolbms 2lbms doctor {site}"),
+         "run this as the gateway's user: sudo -u {owner} 2lbms doctor {site}"),
     Rule("journal.ahead", "bad", "its newest record is {ahead} in the future: the clock has been set back since",
          "set the clock, then wait: pages show nothing new until this time; type: timedatectl"),
 )
@@ -36,13 +38,17 @@ told = Rules(
 def check_journal(sketch: Sketch, now_ns: int | None = None) -> Iterator[Finding]:
     """The newest segments of each family; `now_ns` is wall time, for tests."""
     folder = sketch.journal_folder
+    if hidden := closed("journal", folder, sketch.file):
+        yield hidden
+        return
     if not folder.is_dir():
         yield told("journal.none", "journal", path=folder)
         return
     try:
         yield from _read(folder, time.time_ns() if now_ns is None else now_ns)
     except OSError as error:
-        yield told("journal.unreadable", "journal", path=folder, reason=error.strerror or error, site=sketch.file)
+        yield told("journal.unreadable", "journal", path=folder, reason=error.strerror or error,
+                   owner=owner_of(os.stat(folder).st_uid), site=sketch.file)
 
 
 def _read(folder: Path, now_ns: int) -> Iterator[Finding]:

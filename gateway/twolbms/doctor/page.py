@@ -12,6 +12,15 @@ from twolbms.doctor.rules import Finding, State
 from twolbms.outlets.view.palette import BAD, FRAME, KNOWN, NO_DATA, PERMITTED, STRONG, WARN, Glyphs
 
 _WIDEST = 110  # longer lines are hard to read
+_LAST = ("check.",)
+_RIGHTS = ("token.", "port.forbidden", "folder.closed", "folder.not_writable", "folder.other_owner",
+           "folder.cannot_be_made", "database.no_token", "database.wrong_token", "database.no_right",
+           "journal.unreadable", "dbc.unreadable")
+_UNREACHABLE = ("server.", "port.", "can.absent", "can.no_", "can.overlay", "can.down", "can.virtual_down",
+                "database.not_influx", "folder.not_a_folder")
+_WRITTEN = ("site.", "pack_file.", "dbc.")
+_FIRST = {4: _LAST, 3: _RIGHTS, 0: _WRITTEN, 1: _UNREACHABLE}  # looked through in this order
+_REST = 2
 _STYLES: dict[State, str] = {"good": PERMITTED, "warn": WARN, "bad": BAD, "unknown": NO_DATA}
 _MARKS: dict[State, str] = {"good": "✓", "warn": "!", "bad": "✗", "unknown": "?"}
 _PLAIN_MARKS: dict[State, str] = {"good": "ok", "warn": "!", "bad": "X", "unknown": "?"}
@@ -49,6 +58,11 @@ def _finding(finding: Finding, subjects: int, width: int, glyphs: Glyphs) -> Ite
             yield Text.assemble(" " * indent, (arrow if number == 0 else " " * len(arrow), style), (line, FRAME))
 
 
+def rank(finding: Finding) -> int:
+    """Where to begin: what a person wrote, then what cannot be reached, the rest, rights and tokens, our own faults."""
+    return next((number for number, ids in _FIRST.items() if finding.id.startswith(ids)), _REST)
+
+
 def _wrapped(text: str, width: int, glyphs: Glyphs) -> list[str]:
     """Lines broken between words: a path or a command keeps its hyphens together."""
     return textwrap.wrap(glyphs.plain(text), width, break_on_hyphens=False, break_long_words=False) or [""]
@@ -62,7 +76,7 @@ def _verdict(report: Report, width: int, glyphs: Glyphs) -> Iterator[Text]:
     for text, style in parts:
         line.append(f" {glyphs.dot} " if line else "").append(text, style)
     yield line
-    worst = next((finding for finding in report.findings if finding.state == "bad"), None)
+    worst = min((finding for finding in report.findings if finding.state == "bad"), key=rank, default=None)
     if worst is None:
         yield Text("Nothing is wrong." if not warn else "Nothing is wrong; what has a ! may become so.", PERMITTED)
         return

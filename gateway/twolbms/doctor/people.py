@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import grp
-import os
-import pwd
 
+from twolbms.config.path_state import me, owner_of
 
-def owner_of(uid: int) -> str:
-    """The name of a user."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
+__all__ = ["group_of", "me", "owner_of"]
 
 
 def group_of(gid: int) -> str:
@@ -21,8 +15,3 @@ def group_of(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return f"group {gid}"
-
-
-def me() -> str:
-    """The user who asks."""
-    return owner_of(os.geteuid())

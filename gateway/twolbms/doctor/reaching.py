@@ -79,6 +79,8 @@ class Server:
         except http.client.BadStatusLine as error:
             raise self._unreached("server.plain_on_tls" if _ALERT in str(error).encode("latin-1", "replace")
                                   else "server.not_http") from error
+        except UnicodeError as error:  # of a name that cannot be asked for; before ValueError, which it is
+            raise self._unreached("server.no_host") from error
         except OSError as error:  # before ValueError, which a certificate's error is too
             raise self._from_system(error) from error
         except (http.client.HTTPException, ValueError) as error:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from twolbms.config.buses import Bus
 from twolbms.config.errors import ConfigError, ConfigProblem, did_you_mean, either, shown
-from twolbms.config.site_dbc import find_dbc, known_dbc
+from twolbms.config.path_state import closed_to_me
+from twolbms.config.site_dbc import closed_dbc, find_dbc, known_dbc
 from twolbms.config.site_packs import check_packs, find_pack, load_guarded_pack
 from twolbms.decode import CompiledDatabase, DatabaseError, compile_database
+from twolbms.decode.cache import remembered_database
+from twolbms.decode.clashes import clash_of
 from twolbms.decode.complaints import misread
+from twolbms.doctor.closed import closed
 from twolbms.doctor.rules import Finding, Rule, Rules
 from twolbms.doctor.sketch import Sketch
+
+MOST_MESSAGES = 2000
+"""Of a DBC that is read here for the first time: 2 s on a PC, near the doctor's limit on a Pi."""
+
+_MESSAGE = re.compile(rb"^[ \t]*BO_[ \t]", re.MULTILINE)
 
 told = Rules(
     Rule("site.good", "good", "site {name}: {what}"),
@@ -29,12 +39,19 @@ told = Rules(
     Rule("dbc.cut", "bad", "line {line} is cut, and what it defines is not read", "get the file again, whole"),
     Rule("dbc.clash", "bad", "{count} of its messages have ids that {other} has too, first {message} ({number}, there "
          "{same})", "name only one of the two files at this bus in {site}"),
+    Rule("dbc.twice", "bad", "this file is named twice at the bus {bus}", "name it only once there in {site}"),
+    Rule("dbc.large", "unknown", "{count} messages: to read them for the first time takes longer than is left here",
+         "type: 2lbms check {site}, which takes its time and remembers them; then 2lbms doctor {site} once more"),
     Rule("dbc.encoding", "warn", "line {line}: {sentence}", "{do}"),
 )
 
 
 def unusable_site(file: Path, error: ConfigError) -> Iterator[Finding]:
     """A site file that cannot be read as YAML at all."""
+    hidden = closed_to_me(file)
+    if hidden and (finding := closed("site file", file, file, hidden)):
+        yield finding
+        return
     for problem in error.problems:
         yield told("site.unusable", "site file", problem=_placed(problem), file=file)
 
@@ -85,25 +102,50 @@ def _placed(problem: ConfigProblem) -> str:
 
 
 def check_dbc(sketch: Sketch, bus: Bus) -> Iterator[Finding]:
-    """The DBC files of one bus. Compiled anew: a cache would have to be written."""
+    """The DBC files of one bus. The cache of earlier readings is only read, and only for large ones."""
     earlier: dict[str, CompiledDatabase] = {}
+    named: set[Path] = set()
     for name in bus.dbc:
         path = find_dbc(name, sketch.folder)
         if path is None:
+            hidden = closed_dbc(name, sketch.folder)
+            finding = hidden and closed(name, sketch.beside(name), sketch.file, hidden)
+            if finding:
+                yield finding
+                continue
             meant = did_you_mean(name, known_dbc())
             hint = f"did you mean {shown(meant)}?" if meant else f"with 2lbms come {either(known_dbc())}"
             yield told("dbc.missing", name, hint=hint, site=sketch.file)
             continue
+        if path.resolve() in named:
+            yield told("dbc.twice", name, bus=bus.name, site=sketch.file)
+            continue
+        named.add(path.resolve())
         try:
-            raw, database = path.read_bytes(), compile_database(path, id_mask=bus.id_mask)
+            raw = path.read_bytes()
+            database = _compiled(path, raw, bus)
         except OSError as error:
             yield told("dbc.unreadable", name, reason=error.strerror or error, path=path)
         except DatabaseError as error:
             sentence, _, do = str(error).replace(str(path), path.name).partition("; ")
             yield told("dbc.wrong", name, sentence=sentence, do=do or "correct the file", site=sketch.file)
         else:
+            if database is None:
+                yield told("dbc.large", name, count=_count(raw), site=sketch.file)
+                continue
             yield from _usable_dbc(name, raw, database, earlier, sketch)
             earlier[name] = database
+
+
+def _compiled(path: Path, raw: bytes, bus: Bus) -> CompiledDatabase | None:
+    """The database, None for one that takes too long to be read and was not read before. Nothing is kept of it."""
+    if _count(raw) <= MOST_MESSAGES:
+        return compile_database(path, id_mask=bus.id_mask)
+    return remembered_database(path, id_mask=bus.id_mask)
+
+
+def _count(raw: bytes) -> int:
+    return len(_MESSAGE.findall(raw))
 
 
 def _cut_line(text: str, database: CompiledDatabase) -> int | None:
@@ -126,11 +168,9 @@ def _usable_dbc(name: str, raw: bytes, database: CompiledDatabase, earlier: dict
     if (line := _cut_line(raw.decode("cp1252", "replace"), database)) is not None:
         yield told("dbc.cut", name, line=line)
         return
-    clashes = [(message, other, same) for message in database.messages.values() for other, file in earlier.items()
-               if (same := file.find(message.frame_id, message.extended)) is not None]
-    if not clashes:
+    clash = clash_of(database, earlier)
+    if clash is None:
         yield told("dbc.good", name, count=len(database.messages))
         return
-    message, other, same = clashes[0]
-    yield told("dbc.clash", name, count=len(clashes), message=message.name, other=other, same=same.name,
-               number=f"0x{message.frame_id:X}", site=sketch.file)
+    yield told("dbc.clash", name, count=clash.shared, message=clash.message.name, other=clash.other,
+               same=clash.same.name, number=f"0x{clash.message.frame_id:X}", site=sketch.file)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,13 +13,15 @@ from pydantic import BaseModel, ValidationError
 from twolbms.config.amounts import beside
 from twolbms.config.buses import Bus
 from twolbms.config.devices import Device
-from twolbms.config.errors import ConfigError, ConfigProblem
+from twolbms.config.errors import ConfigError, ConfigProblem, did_you_mean
 from twolbms.config.influx import InfluxSection
 from twolbms.config.load import FileContext, as_model
 from twolbms.config.site import SOCKET_NAME, JournalSection, PackEntry, Site
 from twolbms.config.strict_yaml import Document, read_document
 
 M = TypeVar("M", bound=BaseModel)
+
+_PART = re.compile(r"[^.\[]+(\[\d+\])?")  # a section, or a row of one
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Sketch:
     influxdb: InfluxSection | None
     site: Site | None
     problems: tuple[ConfigProblem, ...] = ()
+    wrong: tuple[str, ...] = ()
+    """Sections, and rows of lists such as buses[1], that have a mistake and so are not among the parts above."""
 
     @property
     def socket(self) -> Path:
@@ -67,26 +72,71 @@ def _of_site(file: Path, site: Site) -> Sketch:
 
 
 def _of_pieces(file: Path, document: Document, problems: tuple[ConfigProblem, ...]) -> Sketch:
-    data, context = document.data, FileContext(file.absolute().parent, document.places)
-
-    def right(section: str, model: type[M]) -> tuple[M, ...]:
-        rows = data.get(section)
-        return tuple(_each(rows if isinstance(rows, list) else [], model, context))
-
-    run = data.get("run")
-    influx = data.get("influxdb")
-    journal = next(_each([data.get("journal")], JournalSection, context), JournalSection())
+    pieces = _Pieces(file, document)
+    run, folder = pieces.run(), pieces.context.folder
+    buses, devices, packs = pieces.rows("buses", Bus), pieces.rows("devices", Device), pieces.rows("packs", PackEntry)
+    journal, influxdb = pieces.section("journal", JournalSection), pieces.section("influxdb", InfluxSection)
     return Sketch(
-        file, str(data.get("site", file.stem)), context.folder,
-        beside(context.folder, run if isinstance(run, str) and run else "run"), journal,
-        right("buses", Bus), right("devices", Device), right("packs", PackEntry),
-        next(_each([influx], InfluxSection, context), None), None, problems)
+        file, str(document.data.get("site", file.stem)), folder, beside(folder, run),
+        journal or pieces.journal_folder_alone(), buses, devices, packs, influxdb, None, problems,
+        tuple(dict.fromkeys(pieces.wrong)))
 
 
-def _each(rows: Iterable[Any], model: type[M], context: FileContext) -> Any:
-    """Those of `rows` that are right by themselves."""
-    for row in rows:
-        try:
-            yield model.model_validate(row, strict=True, context=context)
-        except (ValidationError, ValueError):
-            continue
+class _Pieces:
+    """The sections of a file with mistakes; those that are wrong gather in `wrong`."""
+
+    def __init__(self, file: Path, document: Document) -> None:
+        self._data = document.data
+        self.context = FileContext(file.absolute().parent, document.places)
+        self._refused = {found[0] for problem in document.problems if (found := _PART.match(problem.key))}
+        self.wrong = [*_misspelt(self._data), *(part for part in self._refused if part in Site.model_fields)]
+
+    def run(self) -> str:
+        """The run folder as it is written, else its default."""
+        run = self._data.get("run", "run")
+        if isinstance(run, str) and run:
+            return run
+        self.wrong.append("run")
+        return "run"
+
+    def rows(self, section: str, model: type[M]) -> tuple[M, ...]:
+        """Those rows of a list that are right by themselves."""
+        rows = self._data.get(section, [])
+        if not isinstance(rows, list):
+            self.wrong.append(section)
+            return ()
+        found = [None if f"{section}[{i}]" in self._refused else _right(row, model, self.context)
+                 for i, row in enumerate(rows)]
+        self.wrong += [f"{section}[{i}]" for i, row in enumerate(found) if row is None]
+        return tuple(row for row in found if row is not None)
+
+    def section(self, name: str, model: type[M]) -> M | None:
+        """A section that is there and right by itself; null is none."""
+        if self._data.get(name) is None or name in self.wrong:
+            return None
+        found = _right(self._data[name], model, self.context)
+        if found is None:
+            self.wrong.append(name)
+        return found
+
+    def journal_folder_alone(self) -> JournalSection:
+        """The folder of a journal's section with a mistake elsewhere: it tells whether a gateway holds the journal."""
+        section = self._data.get("journal")
+        folder = section.get("folder") if isinstance(section, dict) else None
+        return _right({"folder": folder}, JournalSection, self.context) or JournalSection()
+
+
+def _right(row: Any, model: type[M], context: FileContext) -> M | None:
+    """A part that is right by itself."""
+    try:
+        return model.model_validate(row, strict=True, context=context)
+    except (ValidationError, ValueError):
+        return None
+
+
+def _misspelt(data: Mapping[str | int, Any]) -> Iterator[str]:
+    """Sections that are not there, and that a key nobody knows was most likely meant to be."""
+    known = list(Site.model_fields)
+    for key in data:
+        if key not in known and (meant := did_you_mean(str(key), known)) and meant not in data:
+            yield meant

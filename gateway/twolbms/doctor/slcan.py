@@ -40,7 +40,7 @@ def check_slcan(bus: Bus, machine: Machine, site: object, seconds: float = LISTE
         return
     opening = b"\rC\rV\r%s\rO\r" % BITRATES[bus.bitrate]
     heard = hear(subject, port, Line(baud), opening, b"C\r", seconds,
-                 lambda raw: slcan_speech(raw).frames >= ENOUGH_FRAMES, site)
+                 lambda raw: slcan_speech(raw).frames >= ENOUGH_FRAMES, site, machine)
     if heard.finding is not None:
         yield heard.finding
         return

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from twolbms.doctor.closed import closed
 from twolbms.doctor.people import me, owner_of
 from twolbms.doctor.rules import Finding, Rule, Rules
 from twolbms.doctor.sketch import Sketch
@@ -41,9 +42,12 @@ def check_tokens(sketch: Sketch) -> Iterator[Finding]:
 
 def check_token(key: str, path: Path, site: Path) -> Iterator[Finding]:
     """One token file."""
+    if hidden := closed(key, path, site):
+        yield hidden
+        return
     try:
         found = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
         yield told("token.missing", key, path=path, site=site)
         return
     if not stat.S_ISREG(found.st_mode):

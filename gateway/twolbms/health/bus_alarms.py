@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from twolbms.alarms import Alarms
+from twolbms.health.bus_traffic import LOSSES
 
 TOLD_FOR_NS = 60 * 10**9
 """An alarm stands so long after the last sign of its cause, so that what comes and goes is one alarm."""
@@ -16,10 +17,6 @@ TOLD_FOR_NS = 60 * 10**9
 _MOST_UNSENT = 20  # frames a minute, of 240 heartbeats: what a bus that has just come back may cost
 
 _PASSIVE, _BUS_OFF = 2, 3  # of the count `state`
-
-# count: where its frames were lost
-_LOSSES = {"dropped": "the kernel's buffer was full", "overrun": "the gateway was too slow",
-           "overflow": "the controller was not emptied in time", "bad_lines": "lines that were no frames"}
 
 
 class BusAlarms:
@@ -34,7 +31,7 @@ class BusAlarms:
 
     def look(self, counts: Mapping[str, int], now_ns: int) -> None:
         """Takes the counts since start as of `now_ns`. Call it about once a second."""
-        watched = {key: counts.get(key, 0) for key in (*_LOSSES, "bus_off", "send_errors")}
+        watched = {key: counts.get(key, 0) for key in (*LOSSES, "bus_off", "send_errors")}
         self._looks.append((now_ns, watched))
         while self._looks[0][0] < now_ns - TOLD_FOR_NS:
             _, self._before = self._looks.popleft()
@@ -44,10 +41,10 @@ class BusAlarms:
         self._alarms.set(f"bus_state {self._name}", "", self._state(counts.get("state"), new, now_ns), now_ns)
 
     def _lost(self, new: Mapping[str, int]) -> str | None:
-        told = [f"{new[key]}: {words}" for key, words in _LOSSES.items() if new[key] > 0]
+        told = [f"{new[key]}: {words}" for key, words in LOSSES.items() if new[key] > 0]
         if not told:
             return None
-        total = sum(new[key] for key in _LOSSES if new[key] > 0)
+        total = sum(new[key] for key in LOSSES if new[key] > 0)
         return f"bus {self._name}: {total} frames lost in the last minute ({'; '.join(told)})"
 
     def _unsent(self, new: int) -> str | None:
@@ -58,9 +55,13 @@ class BusAlarms:
     def _state(self, state: int | None, new: Mapping[str, int], now_ns: int) -> str | None:
         if state == _PASSIVE:
             self._passive_ns = now_ns
-        if new["bus_off"] > 0 or state == _BUS_OFF:
-            return (f"bus {self._name}: the controller switched itself off {max(1, new['bus_off'])} times in the last "
-                    "minute (bus-off) and starts again; check cable, 120 ohm at both ends and bit rate")
+        if state == _BUS_OFF:
+            return (f"bus {self._name}: the controller has switched itself off (bus-off) and is off now; check cable, "
+                    "120 ohm at both ends and bit rate, and whether it is set to start again (restart-ms)")
+        if new["bus_off"] > 0:
+            again = "" if state is None else " and is on again"
+            return (f"bus {self._name}: the controller switched itself off {new['bus_off']} times in the last minute "
+                    f"(bus-off){again}; check cable, 120 ohm at both ends and bit rate")
         if self._passive_ns is not None and now_ns - self._passive_ns < TOLD_FOR_NS:
             return (f"bus {self._name}: the controller is error passive: nobody acknowledges its frames or the line is "
                     "disturbed; check cable, 120 ohm at both ends and bit rate")

@@ -13,8 +13,9 @@ from twolbms.recording import Recording
 NOT_OPEN = 4
 """`can_state` of a bus that is down; 0 to 3 are the controller's own states, as the kernel numbers them."""
 
-LOST = ("dropped", "overrun", "overflow", "bad_lines")
-"""Frames that never became a record: the kernel's, ours, the controller's, the adapter's, and lines that were none."""
+LOSSES = {"dropped": "the kernel's buffer was full", "overrun": "the gateway was too slow",
+          "overflow": "the controller was not emptied in time", "bad_lines": "lines that were no frames"}
+"""Frames that never became a record: the count of them, and where they were lost."""
 
 _WINDOW_NS = 10 * 10**9
 
@@ -37,7 +38,7 @@ class BusTraffic:
         """Takes the counts of this moment; `up` is None until the bus was tried. Call it about once a second."""
         self.load = self._share(counts, now_ns) if up else None
         self.state = None if up is None else counts.get("state") if up else NOT_OPEN
-        self.lost = sum(counts.get(key, 0) for key in LOST)
+        self.lost = sum(counts.get(key, 0) for key in LOSSES)
         rows = {"can_frames": frames, "can_dropped": self.lost,
                 "can_error_frames": counts.get("error", 0), "can_load": self.load, "can_state": self.state}
         for quantity, value in rows.items():

@@ -16,7 +16,7 @@ LATE_SYNC_S = 30.0
 """A journal that was not synced for so long hangs: a sync is due each second, and a slow card takes some of them."""
 
 FAR_BEHIND_S = 600.0
-"""A database so far behind is worth an alarm: short outages are everyday."""
+"""A database so far behind, or so long waited for, is worth an alarm: short outages are everyday."""
 
 TOLD_FOR_NS = 3600 * 10**9
 """What is lost or refused stays so; it is told for an hour after the last of it."""
@@ -43,6 +43,7 @@ class StorageAlarms:
     def __init__(self, alarms: Alarms) -> None:
         self._alarms = alarms
         self._growing: dict[str, _Growing] = {}
+        self._blind_since_ns: dict[str, int] = {}
 
     def look(self, journal: Mapping[str, Any], outlets: Mapping[str, Json], now_ns: int) -> None:
         """Takes both as they are now. Call it about once a second."""
@@ -51,11 +52,19 @@ class StorageAlarms:
         told = self._grows("journal", missing, now_ns)
         self._alarms.set("journal_lost", "", f"{missing} records could not be journalled" if told else None, now_ns)
         for name, status in outlets.items():
-            self._alarms.set(f"outlet {name}", "", _outlet_text(name, status), now_ns)
+            self._alarms.set(f"outlet {name}", "", _outlet_text(name, status, self._blind_s(name, status, now_ns)),
+                             now_ns)
             refused = status.get("refused") or 0
             told = self._grows(name, refused, now_ns)
             text = f"{name} refused {refused} points: the reasons stand in its quarantine file" if told else None
             self._alarms.set(f"outlet_refused {name}", "", text, now_ns)
+
+    def _blind_s(self, name: str, status: Json, now_ns: int) -> float:
+        """How long an outlet has been waiting without anyone knowing how far it is behind."""
+        if status.get("state") != "waiting" or status.get("lag_s") is not None:
+            self._blind_since_ns.pop(name, None)
+            return 0.0
+        return (now_ns - self._blind_since_ns.setdefault(name, now_ns)) / 1e9
 
     def _grows(self, name: str, count: int, now_ns: int) -> bool:
         return self._growing.setdefault(name, _Growing()).told(count, now_ns)
@@ -70,9 +79,14 @@ def _journal_text(journal: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _outlet_text(name: str, status: Json) -> str | None:
+def _outlet_text(name: str, status: Json, blind_s: float) -> str | None:
     state, why = status.get("state"), status.get("error") or "no reason known"
     if state in ("refused", "stopped"):
         return f"outlet {name} {state}: {why}"
-    lag_s = status.get("lag_s") or 0.0
-    return f"{name} is {lag_s / 60:.0f} min behind: {why}" if lag_s > FAR_BEHIND_S else None
+    known_s = status.get("lag_s")
+    lag_s = (status.get("live_lag_s") if known_s is None else known_s) or 0.0
+    if lag_s > FAR_BEHIND_S:
+        return f"{name} is {'' if known_s is not None else 'at least '}{lag_s / 60:.0f} min behind: {why}"
+    if blind_s > FAR_BEHIND_S:
+        return f"{name} has been waiting for {blind_s / 60:.0f} min, nobody knows how far it is behind: {why}"
+    return None

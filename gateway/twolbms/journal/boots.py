@@ -75,26 +75,27 @@ class BootsFile:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: tuple[int, int] | None = None
-        self._walls: dict[str, Wall] = {}
+        # One value, so that threads which read at once never leave the walls of one state with the mark of another.
+        self._known: tuple[tuple[int, int] | None, dict[str, Wall]] = None, {}
 
     def walls_with(self, boot_id: str) -> dict[str, Wall]:
         """All known boots; looks at the file when this one is not among them."""
-        if boot_id not in self._walls:
-            self._refresh()
-        return self._walls
+        seen, walls = self._known
+        return walls if boot_id in walls else self._refreshed(seen, walls)
 
-    def _refresh(self) -> None:
+    def _refreshed(self, seen: tuple[int, int] | None, walls: dict[str, Wall]) -> dict[str, Wall]:
         try:
             file = os.stat(self._folder / _NAME)
         except FileNotFoundError:
-            return
+            return walls
         if not stat.S_ISREG(file.st_mode):  # `verify` says so; without it no boot has a wall time
-            return
-        if self._seen != (file.st_mtime_ns, file.st_size):
-            self._walls = read_boots(self._folder).walls
-            # Only now: whoever asks meanwhile in another thread, or after a read that failed, must look for himself.
-            self._seen = (file.st_mtime_ns, file.st_size)
+            return walls
+        if seen == (file.st_mtime_ns, file.st_size):
+            return walls
+        walls = read_boots(self._folder).walls
+        # Only now: whoever asks meanwhile in another thread, or after a read that failed, must look for himself.
+        self._known = (file.st_mtime_ns, file.st_size), walls
+        return walls
 
 
 def append_boot(folder: Path, boot_id: str, wall: Wall) -> None:

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from twolbms.journal.block import HEADER_SIZE, WITHOUT_RECORDS, Header, unpack_frame_columns, unpack_records
 from twolbms.journal.boots import BootsFile
-from twolbms.journal.ends import blocks_end
+from twolbms.journal.ends import Places, blocks_end
 from twolbms.journal.frames import FrameColumns
 from twolbms.journal.gaps import GAP, on_wall_clock
 from twolbms.journal.payload import NONSENSE
 from twolbms.journal.records import FAMILIES, Cursor, Event, Record, Wall
-from twolbms.journal.scan import Piece, read_summary, walk
+from twolbms.journal.scan import Piece, Read, plain_read, read_around, read_summary, walk
 from twolbms.journal.segments import is_file, segment_numbers, segment_path
 from twolbms.journal.verify import problems
 
 T = TypeVar("T")
+
+_TRIES = 5
+"""So many reads of a segment may fail before what cannot be read counts as damage: a disk may be away for a moment."""
 
 
 class Block(NamedTuple):
@@ -82,6 +86,8 @@ class JournalReader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._boots = BootsFile(folder)
+        self._places = Places()
+        self._failed: Counter[tuple[str, int]] = Counter()
         self.damaged = 0
         self.unplaced = 0
 
@@ -108,16 +114,84 @@ class JournalReader:
         if not segments:
             return None
         with self._opened(family, segments[-1]) as fd:
-            return Cursor(family, segments[-1].number, 0 if fd is None else blocks_end(fd))
+            read = self._read_of(family, segments[-1].number)
+            return Cursor(family, segments[-1].number, 0 if fd is None else blocks_end(fd, read))
+
+    def placed(self, cursor: Cursor | None) -> Cursor | None:
+        """The cursor where this journal has such a place; else the place to begin at, so that nothing is left out.
+
+        That is its segment's beginning where no block ends at its offset (the journal was replaced, or a power cut
+        took its end), and None, before everything, where its segment is beyond the newest.
+        """
+        segments = self._segments(cursor.family) if cursor is not None and (cursor.offset or cursor.segment) else []
+        if cursor is None or not segments:
+            return cursor
+        if cursor.segment > segments[-1].number:
+            return None
+        segment = next((one for one in segments if one.number == cursor.segment), None)
+        if segment is None or not cursor.offset:
+            return cursor
+        with self._opened(cursor.family, segment) as fd:
+            if fd is None or self._places.has(fd, cursor.offset, self._read_of(cursor.family, segment.number)):
+                return cursor
+        return Cursor(cursor.family, segment.number, 0)
+
+    def unread(self, family: str, start: Cursor | None, until: Cursor) -> int:
+        """How many stretches from `start` on cannot be read and begin before `until`, where a block once ended.
+
+        For whoever was given nothing more there: damage with no block behind it comes with no block.
+        """
+        count = 0
+        for segment in self._segments(family):
+            if (start is not None and segment.number < start.segment) or segment.number > until.segment:
+                continue
+            offset = start.offset if start is not None and start.segment == segment.number else 0
+            with self._opened(family, segment) as fd:
+                for piece in walk(fd, offset, read=self._read_of(family, segment.number)) if fd is not None else ():
+                    if segment.number == until.segment and piece.offset >= until.offset:
+                        break
+                    count += self._is_lost(family, piece)
+        return count
+
+    def _is_lost(self, family: str, piece: Piece) -> bool:
+        if piece.header is None:
+            return piece.kind != "room"
+        behind = Cursor(family, 0, 0)
+        return (piece.header.kind not in WITHOUT_RECORDS
+                and self._unpacked(family, piece.header, piece.payload, behind, _records_of) is None)
+
+    def _read_of(self, family: str, number: int) -> Read:
+        """Reads a segment; where that has failed often enough, around what cannot be read."""
+        def read(fd: int, size: int, offset: int) -> bytes:
+            try:
+                return plain_read(fd, size, offset)
+            except OSError:
+                self._failed[family, number] += 1
+                if self._failed[family, number] <= _TRIES or not self._answers():
+                    raise
+                return read_around(fd, size, offset)
+
+        return read
+
+    def _answers(self) -> bool:
+        """Whether the disk gives anything at all: one that is away must not make the whole journal count as damage."""
+        for family in FAMILIES:
+            for segment in self._segments(family):
+                with contextlib.suppress(OSError), self._opened(family, segment) as fd:
+                    if fd is not None:
+                        os.posix_fadvise(fd, 0, HEADER_SIZE, os.POSIX_FADV_DONTNEED)  # not from the cache
+                        if plain_read(fd, HEADER_SIZE, 0):
+                            return True
+        return False
 
     def _passed(self, family: str, cursor: Cursor | None, unpack: _Unpack[T]) -> Iterator[tuple[_Found[T], int, int]]:
         """What is found from the cursor on, with the segments skipped and the stretches damaged before each."""
+        cursor = self.placed(cursor)
         segments = self._segments(family)
         skipped = 0
-        if cursor is not None and segments and cursor.segment <= segments[-1].number:
+        if cursor is not None and segments:
             skipped = max(segments[0].number - cursor.segment, 0)
             segments = [segment for segment in segments if segment.number >= cursor.segment]
-        # A cursor beyond the newest segment is of a journal that has been replaced: everything here is new to it.
         damaged = 0
         for segment in segments:
             with self._opened(family, segment) as fd:
@@ -159,7 +233,7 @@ class JournalReader:
                   unpack: _Unpack[T]) -> Iterator[_Found[T] | None]:
         """The blocks of one segment; None for each stretch that cannot be read."""
         records_end = _records_end(fd) if segment.following is not None else None
-        for piece in walk(fd, offset):
+        for piece in walk(fd, offset, read=self._read_of(family, segment.number)):
             if piece.header is None:
                 if _is_damage(piece, segment):
                     self.damaged += 1

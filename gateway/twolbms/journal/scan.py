@@ -14,6 +14,29 @@ from typing import Literal, NamedTuple
 from twolbms.journal.block import HEADER_SIZE, MAGIC, SUMMARY, Header, read_header
 
 _CHUNK = 1 << 18
+_SECTOR = 512  # bytes: the smallest piece that a disk fails to read
+
+Read = Callable[[int, int, int], bytes]
+"""As `os.pread`: file, size, offset."""
+
+
+def plain_read(fd: int, size: int, offset: int) -> bytes:
+    """What the disk gives; OSError where it gives nothing."""
+    return os.pread(fd, size, offset)
+
+
+def read_around(fd: int, size: int, offset: int) -> bytes:
+    """The same sector by sector; in the place of one that cannot be read stand bytes that are no block, and no room."""
+    size = max(min(size, os.fstat(fd).st_size - offset), 0)
+    parts, end = [], offset + size
+    while offset < end:
+        wide = min(_SECTOR - offset % _SECTOR, end - offset)
+        try:
+            parts.append(os.pread(fd, wide, offset))
+        except OSError:
+            parts.append(b"\xff" * wide)
+        offset += wide
+    return b"".join(parts)
 
 
 class Piece(NamedTuple):
@@ -29,8 +52,9 @@ class Piece(NamedTuple):
 class _Window:
     """Reads a file through one buffer, so that many small blocks cost few system calls."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, read: Read) -> None:
         self._fd = fd
+        self._read = read
         self._start = 0
         self._bytes = b""
 
@@ -38,8 +62,8 @@ class _Window:
         """Up to `size` bytes at `offset`; fewer only at the end of the file."""
         at = offset - self._start
         if at < 0 or at + size > len(self._bytes):
+            self._bytes = self._read(self._fd, max(size, _CHUNK), offset)
             self._start, at = offset, 0
-            self._bytes = os.pread(self._fd, max(size, _CHUNK), offset)
         return self._bytes[at:at + size]
 
 
@@ -47,12 +71,13 @@ def _always(_: Header) -> bool:
     return True
 
 
-def walk(fd: int, offset: int = 0, wanted: Callable[[Header], bool] = _always) -> Iterator[Piece]:
+def walk(fd: int, offset: int = 0, wanted: Callable[[Header], bool] = _always,
+         read: Read = plain_read) -> Iterator[Piece]:
     """The pieces from `offset` to the end; blocks whose header is not wanted are passed over with their payload unread.
 
     Summaries are yielded as blocks. A tail or room is the last piece; walking again from its offset goes on there.
     """
-    window = _Window(fd)
+    window = _Window(fd, read)
     while head := window.get(offset, HEADER_SIZE):
         header = read_header(head)
         if header is not None and not wanted(header) and offset + header.size <= os.fstat(fd).st_size:
@@ -60,8 +85,8 @@ def walk(fd: int, offset: int = 0, wanted: Callable[[Header], bool] = _always) -
             continue
         piece = _whole(window, offset, header)
         if piece is None:
-            window = _Window(fd)  # what it holds may be from before the block was written
-            piece = _bad_stretch(fd, offset, header)
+            window = _Window(fd, read)  # what it holds may be from before the block was written
+            piece = _bad_stretch(fd, offset, header, read)
             # Blocks are written in order: one with another behind it is whole by now, unless it is damaged.
             if piece.kind == "damaged":
                 piece = _whole(window, offset, read_header(window.get(offset, HEADER_SIZE))) or piece
@@ -80,9 +105,9 @@ def _whole(window: _Window, offset: int, header: Header | None) -> Piece | None:
     return Piece("block", offset, offset + header.size, header, payload)
 
 
-def _bad_stretch(fd: int, offset: int, header: Header | None) -> Piece:
+def _bad_stretch(fd: int, offset: int, header: Header | None, read: Read) -> Piece:
     """What is bad from `offset` on: up to the next good block, or up to the end of the file."""
-    rest = os.pread(fd, max(os.fstat(fd).st_size - offset, 0), offset)
+    rest = read(fd, max(os.fstat(fd).st_size - offset, 0), offset)
     if rest == bytes(len(rest)):
         return Piece("room", offset, offset + len(rest))
     at = rest.find(MAGIC, _bad_size(rest, header))

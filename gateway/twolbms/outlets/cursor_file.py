@@ -6,12 +6,11 @@ A state that is older than the truth only costs re-sending, so a lost or damaged
 from __future__ import annotations
 
 import logging
-import os
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from twolbms.journal.records import Cursor
+from twolbms.outlets.checked_file import checked_body, checked_text, replace_file
 from twolbms.outlets.ledger import Standing
 from twolbms.outlets.ranges import Ranges, Stretch
 
@@ -36,13 +35,10 @@ class CursorFile:
             text = self.path.read_bytes().decode(errors="replace")
         except FileNotFoundError:
             return {}
-        title, _, body = text.partition("\n")
         try:
-            if not title.startswith(_TITLE):
+            if not text.startswith(_TITLE):
                 return _version_1(text.splitlines(), self.path)
-            if title.removeprefix(_TITLE) != _crc(body):
-                raise ValueError("its checksum is wrong")
-            return _standings(body.splitlines())
+            return _standings(checked_body(_TITLE, text).splitlines())
         except ValueError as error:
             _LOG.warning("%s: %s; everything that the journal holds is sent again", self.path, error)
             return {}
@@ -50,17 +46,7 @@ class CursorFile:
     def save(self, standings: Mapping[str, Standing]) -> None:
         """Replaces the file, synced: after a power cut it holds the old state or the new one. Raises OSError."""
         body = "".join(f"{line}\n" for standing in standings.values() for line in _lines(standing))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_name(self.path.name + ".new")
-        with fresh.open("w") as file:
-            file.write(f"{_TITLE}{_crc(body)}\n{body}")
-            file.flush()
-            os.fdatasync(file.fileno())
-        fresh.replace(self.path)
-
-
-def _crc(body: str) -> str:
-    return f"{zlib.crc32(body.encode()):08x}"
+        replace_file(self.path, checked_text(_TITLE, body))
 
 
 def _lines(standing: Standing) -> list[str]:

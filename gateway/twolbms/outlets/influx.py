@@ -21,7 +21,7 @@ from twolbms.outlets.influx_delivery import Delivery, Pace, Progress
 from twolbms.outlets.influx_encoders import record_encoders
 from twolbms.outlets.influx_gather import Encoder, Gatherer
 from twolbms.outlets.influx_http import WriteConnection
-from twolbms.outlets.influx_lanes import BacklogLane, Courier, LiveLane
+from twolbms.outlets.influx_lanes import BacklogLane, Courier, LiveLane, OneServerConnection
 from twolbms.outlets.influx_minutes import MinuteLane
 from twolbms.outlets.influx_status import combined
 from twolbms.outlets.influx_target import InfluxTarget
@@ -75,13 +75,13 @@ class InfluxOutlet:
         self._empty_round = 0
 
         gatherer = Gatherer(reader, clock, {**record_encoders(config.site), **more}, self._pace.batch_lines)
-        self._live = LiveLane(gatherer, self._courier(WriteConnection(config), config))
-        self._backlog = BacklogLane(gatherer, self._courier(WriteConnection(config), config))
+        self._live = LiveLane(gatherer, self._courier(OneServerConnection(config), config))
+        self._backlog = BacklogLane(gatherer, self._courier(OneServerConnection(config), config))
         self._workers = [self._worker("influx-live", self._live, self._live_round),
                          self._worker("influx-backlog", self._backlog, self._backlog_round)]
         self._minutes: MinuteLane | None = None
         if minutes is not None:
-            courier = self._courier(WriteConnection(minutes), minutes)
+            courier = self._courier(OneServerConnection(minutes), minutes)
             self._minutes = MinuteLane(reader, clock, courier, cursor_path.with_name(cursor_path.stem + ".minutes"),
                                        config.site, minutes.rewind_s)
             self._workers.append(self._worker("influx-minutes", self._minutes, self._minutes.step,
@@ -139,7 +139,7 @@ class InfluxOutlet:
         """
         progress = [worker.progress for worker in self._workers]
         live_s, backlog_s = self._age_s(self._live.oldest), self._age_s(self._backlog.oldest)
-        if self._backlog.oldest is None and self._ledger.owes():
+        if self._backlog.oldest is None and self._backlog.owes:
             backlog_s = None
         lag_s = None if live_s is None or backlog_s is None else max(live_s, backlog_s)
         found = {**combined(progress), "lag_s": lag_s, "live_lag_s": live_s}
@@ -186,7 +186,7 @@ class InfluxOutlet:
         with self._turn:
             self._rounds += 1
         moved = self._live.step()
-        if self._ledger.owes():
+        if self._backlog.owes:
             self._wake("influx-backlog")
         elif not moved and not self._live.wall_unknown:
             with self._turn:
@@ -199,7 +199,7 @@ class InfluxOutlet:
         if self._live.in_trouble:
             return False
         moved = self._backlog.step()
-        if moved and not self._ledger.owes():
+        if moved and not self._backlog.owes:
             self._wake("influx-live")
         return moved
 

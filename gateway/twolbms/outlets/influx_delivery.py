@@ -78,7 +78,8 @@ class Delivery:
     def deliver(self, lines: LineText | Sequence[bytes]) -> None:
         """Returns when every line is stored, or refused for a reason of its own and quarantined."""
         text = lines if isinstance(lines, LineText) else LineText.of(lines)
-        pieces = text.pieces(self._most_lines)[::-1]
+        learned = self._most_lines < self.pace.batch_lines  # a limit of the server's, met by a 413
+        pieces = text.pieces(self._most_lines, strictly=learned)[::-1]
         coarse = max(1, text.count // _COARSE)
         left = self._search_posts
         sane = False  # the server has taken something of this batch, so a refusal is about the line

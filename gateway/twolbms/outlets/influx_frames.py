@@ -46,7 +46,7 @@ class FrameEncoder:
         columns = block.columns
         if self._buses.keys().isdisjoint(columns.buses):
             return 1, None
-        return columns.count, columns.times_ns()[0]
+        return columns.count, columns.times.start + columns.times.steps[0]
 
     def encode(self, blocks: Sequence[FrameBlock], missing: Counter[str]) -> LineText:
         """The lines of blocks. Nothing is `missing`: what a DBC does not name is no point."""

@@ -15,7 +15,7 @@ from twolbms.journal import Cursor, JournalReader
 from twolbms.outlets.line_text import LineText
 from twolbms.outlets.ranges import place
 
-_NOTHING = (0, 0)  # the end of a family without segments, or of one without a whole block
+NOTHING = (0, 0)  # the end of a family without segments, or of one without a whole block
 _UNPLACED = "records of a boot that never learned the wall time: only the journal has them"
 _UNLINKED = "journal segments that retention dropped before the database had them"
 _DAMAGED = "stretches of the journal that cannot be read"
@@ -52,7 +52,7 @@ class Encoder(Protocol):
         """Whole blocks from the cursor on."""
 
     def extent(self, block: Any) -> tuple[int, int | None]:
-        """How many records a block has, and the time of its first."""
+        """How many records a block has, and the time of its first; None when it gives no lines."""
 
     def encode(self, blocks: Sequence[Any], missing: Counter[str]) -> LineText:
         """The lines of blocks; what cannot be told as a line is counted in `missing` by its reason."""
@@ -87,7 +87,11 @@ class Gatherer:
         self._most = most_records
 
     def gather(self, family: str, start: Cursor | None, until: Cursor | None = None) -> Batch:
-        """What the journal holds behind `start`, at most one batch, and no block that begins at `until` or later."""
+        """What the journal holds behind `start`, at most one batch, and no block that begins at `until` or later.
+
+        OSError when the journal cannot be read. The batch's `start` is another where the journal has no such place.
+        """
+        start = self.reader.placed(start)
         batch, encoder = Batch(family, start), self._encoders[family]
         taken: list[Any] = []
         records = 0
@@ -103,8 +107,9 @@ class Gatherer:
                 break
             _note(batch, block, count)
             if block.wall_known:
-                taken.append(block)
                 records += count
+                if first_ns is not None:  # else it gives no lines, and need not stay in memory until the batch is full
+                    taken.append(block)
             if records >= self._most:
                 break
         else:
@@ -115,8 +120,9 @@ class Gatherer:
     def _ends(self, family: str, batch: Batch, until: Cursor | None) -> bool:
         """The journal gave no more. Without a single segment it is away (a disk pulled out), not at its end."""
         if until is not None and place(batch.next or batch.start) < place(until):
-            if place(self.reader.end(family)) <= _NOTHING:
+            if place(self.reader.end(family)) <= NOTHING:
                 return False
+            batch.missing[_DAMAGED] += self.reader.unread(family, batch.next or batch.start, until)
             batch.next = until
         return True
 

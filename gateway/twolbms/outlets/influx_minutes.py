@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from twolbms.clock import Clock
 from twolbms.journal import Block, Cursor, JournalReader, Sample
+from twolbms.outlets.checked_file import checked_body, checked_text, replace_file
 from twolbms.outlets.influx_lanes import Courier
 from twolbms.outlets.line_protocol import LineEncoder
 from twolbms.outlets.line_text import LineText
@@ -38,7 +38,8 @@ class _Mark(NamedTuple):
 
 
 class MinuteLane:
-    """`rewind_s`: of a server that may lose so much, a state is kept on disk only when it is older than that."""
+    """`rewind_s`: of a server that may lose so much, a state is kept on disk only when the server has answered over the
+    same connection so long after it: time alone does not show that it has lived."""
 
     def __init__(self, reader: JournalReader, clock: Clock, courier: Courier, path: Path, site: str,
                  rewind_s: float = 0.0) -> None:
@@ -57,6 +58,7 @@ class MinuteLane:
         self._cursor, self._condenser = _BEGIN, Condenser()
         self._safe = _Mark(courier.now_s(), self._load())
         self._next: _Mark | None = None
+        self._answered_s = 0.0  # a time (monotonic) not later than the server's last answer
 
     def step(self) -> bool:
         """Goes on by at most some blocks; False when the journal's end is reached."""
@@ -104,13 +106,13 @@ class MinuteLane:
     def _made_anew(self, minute: int, late: set[Any]) -> list[Sample]:
         """Points that were written before records came late: all of the journal's records of that minute count."""
         start_ns = minute * MINUTE_NS
-        records = self._records(start_ns, start_ns + MINUTE_NS)
-        carried = any(rule_of(series.quantity).hold_ns is not None for series in late)
-        before = self._records(start_ns - _LOOK_BACK_NS, start_ns) if carried else []
-        return points_of(minute, before, records, late)
+        back_ns = max(rule_of(series.quantity).hold_ns or 0 for series in late)
+        from_ns = max(start_ns - int(min(back_ns, _LOOK_BACK_NS)), self._condenser.held_since_ns(minute))
+        before = self._records(from_ns, start_ns) if from_ns < start_ns else ()
+        return points_of(minute, before, self._records(start_ns, start_ns + MINUTE_NS), late)
 
-    def _records(self, start_ns: int, end_ns: int) -> list[Sample]:
-        return cast(list[Sample], list(self._reader.records(_FAMILY, start_ns, end_ns)))
+    def _records(self, start_ns: int, end_ns: int) -> Iterator[Sample]:
+        return cast(Iterator[Sample], self._reader.records(_FAMILY, start_ns, end_ns))
 
     def _tell_what_is_over(self) -> None:
         """A minute whose time and grace are over is written even if nothing newer comes; it stays open for more."""
@@ -122,8 +124,11 @@ class MinuteLane:
 
     def _send(self) -> None:
         if self._pending:
-            encoded = self._encoder.samples(self._pending)
-            self._courier.bring_text(LineText.of(encoded.lines))
+            text = LineText.of(self._encoder.samples(self._pending).lines)
+            begun_s = self._courier.now_s()
+            self._courier.bring_text(text)
+            if text.count:
+                self._answered_s = begun_s
             self._pending = []
 
     # --- what survives ---
@@ -134,7 +139,8 @@ class MinuteLane:
     def _keep(self) -> None:
         now_s = self._courier.now_s()
         if self._rewind_s:
-            if self._next is not None and now_s - self._next.at_s > self._rewind_s:
+            sure = self._doubts == self._courier.ledger.doubts  # no break of the connection came before that answer
+            if sure and self._next is not None and self._answered_s - self._next.at_s > self._rewind_s:
                 self._safe, self._next = self._next, None
                 self._write(self._safe.text)
             if self._next is None and now_s - self._safe.at_s > self._rewind_s:
@@ -151,10 +157,7 @@ class MinuteLane:
 
     def _load(self) -> str:
         try:
-            title, _, text = self._path.read_text().partition("\n")
-            if title != _TITLE + _crc(text):
-                raise ValueError("its checksum is wrong")
-            self._restore(text)
+            self._restore(checked_body(_TITLE, self._path.read_text()))
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
@@ -167,17 +170,7 @@ class MinuteLane:
         self._cursor, self._condenser = Cursor.parse(state["cursor"]), Condenser.restore(state)
 
     def _write(self, text: str) -> None:
-        fresh = self._path.with_name(self._path.name + ".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with fresh.open("w") as file:
-                file.write(f"{_TITLE}{_crc(text)}\n{text}")
-                file.flush()
-                os.fdatasync(file.fileno())
-            fresh.replace(self._path)
+            replace_file(self._path, checked_text(_TITLE, text))
         except OSError as error:
             _LOG.warning("%s: %s; after a restart more minutes are written again", self._path, error)
-
-
-def _crc(text: str) -> str:
-    return f"{zlib.crc32(text.encode()):08x}"

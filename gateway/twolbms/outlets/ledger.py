@@ -6,7 +6,7 @@ Durable by `CursorFile`. Several threads use one ledger; a state of it at any mo
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from twolbms.journal.records import Cursor
@@ -47,18 +47,30 @@ class Ledger:
         """The oldest stretch that is still owed."""
         return self._of(family).owed.first
 
-    def owes(self) -> bool:
-        """Whether anything behind the live places is owed."""
-        return any(standing.owed for standing in self._standings.values())
+    def owes(self, families: Iterable[str]) -> bool:
+        """Whether anything behind the live places of these families is owed.
+
+        Of others something may be owed that nobody sends now: frames whose DBC file was taken away.
+        """
+        return any(self._of(family).owed for family in families)
+
+    def owe(self, stretch: Stretch) -> None:
+        """A stretch is to be sent, whatever was sent of it."""
+        with self._lock:
+            standing = self._of(stretch.end.family)
+            self._standings[stretch.end.family] = standing._replace(owed=standing.owed.plus([stretch]))
 
     def leap(self, family: str, end: Cursor) -> None:
         """The live place moves to the journal's end, and what lies between is owed.
 
-        An end before the live place is of a journal that has been replaced: all of it is owed, nothing of the old one.
+        An end before the live place, in a lower segment: the journal has been replaced, all of it is owed and nothing
+        of the old one. In the same segment a power cut may have taken the end as well: that segment is owed.
         """
         with self._lock:
             live, owed = self._of(family)
-            if place(end) < place(live):
+            if live is not None and end.segment == live.segment and end.offset < live.offset:
+                owed, live = owed.minus(Stretch(end, live)), Cursor(family, end.segment, 0)
+            elif place(end) < place(live):
                 live, owed = None, Ranges()
                 self._unsettled = [one for one in self._unsettled if one.stretch.end.family != family]
             self._standings[family] = Standing(end, owed.plus([Stretch(live, end)]))

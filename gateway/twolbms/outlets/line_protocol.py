@@ -20,8 +20,8 @@ _INT64 = 2**63
 _ESCAPE_MEASUREMENT = str.maketrans({",": r"\,", " ": r"\ ", "\n": r"\n", "\t": r"\t", "\r": r"\r"})
 _ESCAPE_KEY = _ESCAPE_MEASUREMENT | str.maketrans({"=": r"\="})
 _ESCAPE_STRING = str.maketrans({'"': r"\"", "\\": r"\\"})
-_OWN_TAG = ("bank", "bus", "device")  # levels whose series carry their name under the level's own
-_TAG_OF_LEVEL = {"cell": "cell", "sensor": "sensor"}
+_TAGS = {"bank": ("bank", "cell"), "bus": ("bus", "cell"), "device": ("device", "cell"), "sensor": ("pack", "sensor")}
+"""By level: the tags of a series' name and of its number; of any other level `pack` and `cell`."""
 
 
 class Encoded(NamedTuple):
@@ -73,9 +73,10 @@ class LineEncoder:
     def _learn(self, series: Series) -> tuple[str, str]:
         row = FIELDS.get(series.quantity)
         level = row.level if row else _guess_level(series)
-        tags = {"site": self._site, level if level in _OWN_TAG else "pack": series.pack}
+        name_tag, number_tag = _TAGS.get(level, ("pack", "cell"))
+        tags = {"site": self._site, name_tag: series.pack}
         if series.cell is not None:
-            tags[_TAG_OF_LEVEL.get(level, "cell")] = str(series.cell + 1)  # people count from 1
+            tags[number_tag] = str(series.cell + 1)  # people count from 1
         found = self._series[series] = (_prefix(level, tags), escape_key(series.quantity))
         return found
 

@@ -27,9 +27,11 @@ class LineText:
             return self.chunks
         return b"\n".join(self.chunks).split(b"\n")
 
-    def pieces(self, most: int) -> list[LineText]:
-        """In order, of at most so many lines; a text is cut only where it is more than twice as long."""
-        if self.count <= most or (self.count <= 2 * most and len(self.chunks) != self.count):
+    def pieces(self, most: int, strictly: bool = True) -> list[LineText]:
+        """In order, of at most so many lines; where that is no strict limit, a text that is not cut yet stays whole up
+        to twice as many."""
+        whole = most if strictly or len(self.chunks) == self.count else 2 * most
+        if self.count <= whole:
             return [self] if self.count else []
         lines = self.lines()
         return [LineText.of(lines[start:start + most]) for start in range(0, len(lines), most)]

@@ -18,6 +18,10 @@ MINUTE_NS = 60_000_000_000
 GRACE_NS = 10_000_000_000
 """A minute is closed by the first block with a record so long after its end: the journal writes each 0.2 s."""
 
+FAR_MINUTES = 180
+"""A boot that begins so long before what is closed, or a minute so far ahead of its boot, is of a clock set anew."""
+
+_MOST_BOOTS = 50  # remembered, a pair of numbers each
 _CARRIED_FROM_S = 60.0  # a quantity recorded so rarely, or on change only, may have no record in a minute
 _NS = 1_000_000_000
 
@@ -90,6 +94,7 @@ class Condenser:
 
     `late`: series of minutes at or before `closed` that got records afterwards: those points are to be made anew from
     the whole journal. `holes`: minutes of which retention dropped a part before it was read; they are not written.
+    `boots`: times of the first and the newest record of the last boots, in the journal's order.
     """
 
     boot_id: str = ""
@@ -98,21 +103,30 @@ class Condenser:
     late: dict[int, set[Series]] = field(default_factory=dict)
     carried: dict[Series, tuple[int, float]] = field(default_factory=dict)
     holes: set[int] = field(default_factory=set)
+    boots: list[tuple[int, int]] = field(default_factory=list)
     _rules: dict[str, Rule] = field(default_factory=dict)
 
     def take(self, boot_id: str, records: Sequence[Sample], after_a_hole: bool = False) -> None:
         """One block, its times wall time."""
+        if not records:
+            return
+        first_ns, newest_ns = records[0].time_ns, max(record.time_ns for record in records)
         if boot_id != self.boot_id:
-            self._change_boot(boot_id)
-        if after_a_hole and records:
-            self.holes = {records[0].time_ns // MINUTE_NS}
-        minute, sums = -1, {}
+            self._change_boot(boot_id, first_ns)
+        elif not self.boots:  # restored from a state that did not keep them
+            self.boots = [(first_ns, first_ns)]
+        self.boots[-1] = self.boots[-1][0], max(self.boots[-1][1], newest_ns)
+        if after_a_hole:
+            self.holes = {*self.open, first_ns // MINUTE_NS}
+            self.carried = {}  # what changed in the hole is not known
+        minute, sums, late = -1, {}, False
         for time_ns, series, value in records:
             if time_ns // MINUTE_NS != minute:
                 minute = time_ns // MINUTE_NS
-                sums = self.open.setdefault(minute, {}) if minute > self.closed else {}
+                late = self._is_late(minute)
+                sums = {} if late else self.open.setdefault(minute, {})
             rule = self._rules.get(series.quantity) or self._learn(series.quantity)
-            if minute > self.closed:
+            if not late:
                 found = sums.get(series)
                 if found is None:
                     found = sums[series] = Sum(self._held(series, rule, minute))
@@ -125,7 +139,7 @@ class Condenser:
     def due(self, newest_ns: int) -> list[int]:
         """The minutes, open or late, that a record of `newest_ns` closes, oldest first."""
         last = (newest_ns - GRACE_NS) // MINUTE_NS
-        return sorted(minute for minute in {*self.open, *self.late} if minute < last)
+        return sorted(minute for minute in {*self.open, *self.late} if minute < last or self._is_far_ahead(minute))
 
     def points(self, minute: int) -> list[Sample]:
         """What an open minute comes to by now, stamped with its beginning; nothing is closed by asking."""
@@ -138,10 +152,28 @@ class Condenser:
 
     def close(self, minute: int) -> None:
         """Its points are written: what comes now for it is late."""
-        if self.open.pop(minute, None) is not None:
+        if self.open.pop(minute, None) is not None and not self._is_far_ahead(minute):
             self.closed = max(self.closed, minute)
         self.late.pop(minute, None)
         self.holes.discard(minute)
+
+    def held_since_ns(self, minute: int) -> int:
+        """When the boot began whose values held at a minute's start: the first that recorded anything in it."""
+        start_ns = minute * MINUTE_NS
+        return next((first_ns for first_ns, newest_ns in self.boots
+                     if first_ns < start_ns + MINUTE_NS and newest_ns >= start_ns), 0)
+
+    def _is_late(self, minute: int) -> bool:
+        """Closed, or passed by an earlier boot before the clock was set back."""
+        if minute in self.open:
+            return False
+        return minute <= self.closed or any(
+            first_ns < (minute + 1) * MINUTE_NS and newest_ns >= minute * MINUTE_NS
+            for first_ns, newest_ns in self.boots[:-1])
+
+    def _is_far_ahead(self, minute: int) -> bool:
+        """Of a boot before this one, whose clock was far ahead: it would stay open till then."""
+        return bool(self.boots) and minute > self.boots[-1][1] // MINUTE_NS + FAR_MINUTES
 
     def _carried_into(self, series: Series, minute: int) -> float | None:
         """The value that held at the start of a minute without a record of its own."""
@@ -156,14 +188,20 @@ class Condenser:
             return None
         return known[1] if minute * MINUTE_NS - known[0] <= rule.hold_ns else None
 
-    def _change_boot(self, boot_id: str) -> None:
-        """A value holds within its boot; in the minutes still open it has held."""
+    def _change_boot(self, boot_id: str, first_ns: int) -> None:
+        """A value holds within its boot; in the minutes still open it has held.
+
+        What an earlier boot closed by a clock far ahead closes nothing for this one: each minute would be late.
+        """
         for minute, sums in self.open.items():
             for series in self.carried:
                 if series not in sums and (value := self._carried_into(series, minute)) is not None:
                     sums[series] = Sum(value)
         self.carried = {}
         self.boot_id = boot_id
+        self.boots = [*self.boots[1 - _MOST_BOOTS:], (first_ns, first_ns)]
+        if first_ns // MINUTE_NS < self.closed - FAR_MINUTES:
+            self.closed = first_ns // MINUTE_NS - 1
 
     def _rule(self, series: Series) -> Rule:
         return self._rules.get(series.quantity) or self._learn(series.quantity)
@@ -175,7 +213,7 @@ class Condenser:
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs, as what JSON can hold."""
         return {
-            "boot": self.boot_id, "closed": self.closed, "holes": sorted(self.holes),
+            "boot": self.boot_id, "closed": self.closed, "holes": sorted(self.holes), "boots": self.boots,
             "open": [[minute, [[*series, one.held, one.last, one.last_ns, one.base, one.area, one.weight,
                                 None if one.last is None else one.top] for series, one in sums.items()]]
                      for minute, sums in self.open.items()],
@@ -189,7 +227,8 @@ class Condenser:
         opened = {minute: {Series(*row[:3]): _sum_of(row[3:]) for row in rows} for minute, rows in state["open"]}
         return cls(state["boot"], state["closed"], opened,
                    {minute: {Series(*one) for one in series} for minute, series in state["late"]},
-                   {Series(*row[:3]): (row[3], row[4]) for row in state["carried"]}, set(state["holes"]))
+                   {Series(*row[:3]): (row[3], row[4]) for row in state["carried"]}, set(state["holes"]),
+                   [(first_ns, newest_ns) for first_ns, newest_ns in state.get("boots", ())])
 
 
 def _sum_of(row: list[Any]) -> Sum:
@@ -198,19 +237,21 @@ def _sum_of(row: list[Any]) -> Sum:
 
 
 def points_of(minute: int, before: Iterable[Sample], records: Iterable[Sample], wanted: set[Series]) -> list[Sample]:
-    """The points of some series from all records of one minute, and of as long a time before as values may hold."""
+    """The points of some series from all records of one minute, and of as long a time before as values may hold: the
+    records since `Condenser.held_since_ns`. Of both only what is wanted is kept in memory."""
     start_ns = minute * MINUTE_NS
-    held: dict[Series, tuple[int, float]] = {
-        series: (time_ns, value)
-        for time_ns, series, value in sorted(before, key=lambda record: record.time_ns) if series in wanted}
+    held: dict[Series, tuple[int, float]] = {}
+    for time_ns, series, value in before:
+        if series in wanted and (series not in held or time_ns >= held[series][0]):
+            held[series] = (time_ns, value)
     sums: Sums = {}
-    for time_ns, series, value in sorted(records, key=lambda record: record.time_ns):
-        if series in wanted:
-            rule = rule_of(series.quantity)
-            if series not in sums:
-                known = held.get(series)
-                near = known is not None and rule.hold_ns is not None and start_ns - known[0] <= rule.hold_ns
-                sums[series] = Sum(known[1] if near and known else None)
-            sums[series].add(time_ns, value, rule.cap_ns)
+    for time_ns, series, value in sorted((record for record in records if record.series in wanted),
+                                         key=lambda record: record.time_ns):
+        rule = rule_of(series.quantity)
+        if series not in sums:
+            known = held.get(series)
+            near = known is not None and rule.hold_ns is not None and start_ns - known[0] <= rule.hold_ns
+            sums[series] = Sum(known[1] if near and known else None)
+        sums[series].add(time_ns, value, rule.cap_ns)
     found = {series: one.value(rule_of(series.quantity), start_ns + MINUTE_NS) for series, one in sums.items()}
     return [Sample(start_ns, series, value) for series, value in found.items() if value is not None]

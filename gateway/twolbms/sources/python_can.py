@@ -37,11 +37,11 @@ class PythonCanBus:
         self._clock = clock
         self._echoes = echoes
         self._sent: deque[tuple[int, bool, bytes]] = deque(maxlen=_ECHOES)
-        self._counts = {"error": 0, "remote": 0, "fd": 0, "bits": 0}
+        self._counts = {"error": 0, "remote": 0, "fd": 0, "bits": 0, "bad_lines": 0}
 
     def read(self, timeout_s: float) -> list[Received]:
         """See Bus."""
-        message = self._bus.recv(timeout_s)
+        message = self._receive(timeout_s)
         received: list[Received] = []
         while message is not None:
             if message.is_error_frame:
@@ -52,8 +52,18 @@ class PythonCanBus:
                 received.append((self._take(message), self._clock.mono_ns()))
             if len(received) >= BATCH:
                 break
-            message = self._bus.recv(0)
+            message = self._receive(0)
         return received
+
+    def _receive(self, timeout_s: float) -> can.Message | None:
+        """None also for a datagram that is no frame, which is counted; a bus that has gone raises."""
+        try:
+            return self._bus.recv(timeout_s)
+        except can.CanOperationError as error:
+            if "unpack" not in str(error):
+                raise
+            self._counts["bad_lines"] += 1
+            return None
 
     def _is_echo(self, message: can.Message) -> bool:
         sent = (message.arbitration_id, message.is_extended_id, bytes(message.data))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -17,7 +16,9 @@ from typing import Any
 import serial
 
 from twolbms.clock import Clock
+from twolbms.devices.kinds import Line
 from twolbms.sources.bus import Received
+from twolbms.sources.serial_port import close_port, open_port
 from twolbms.sources.slcan_lines import BITRATES, SlcanReader, line_of
 from twolbms.wire import BusFrame
 
@@ -29,7 +30,6 @@ _CHUNK = 65536
 _OPEN_WITHIN_S = 2.0
 _SETTLE_S = 0.2  # some adapters need it after they were opened; those behind an address are ready
 _DEFAULT_BAUD = 115_200
-_KEEPALIVE_TCP = ((4, 10), (5, 5), (6, 3))  # TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT: gone is told after 25 s
 
 
 def open_slcan(name: str, channel: str, bitrate: int, clock: Clock, settle_s: float | None = None) -> SlcanBus:
@@ -48,14 +48,13 @@ def open_slcan(name: str, channel: str, bitrate: int, clock: Clock, settle_s: fl
         bus.write(b"C\r" + command + b"\rO\r", _OPEN_WITHIN_S)
         return bus
     except BaseException:
-        _close(port)
+        close_port(port)
         raise
 
 
 def _open_port(device: str, baud: int) -> Any:
     try:
-        port = serial.serial_for_url(device, baudrate=baud, timeout=0)
-        port.fileno()
+        port = open_port(device, Line(baud))
     except FileNotFoundError as error:
         raise OSError(f"there is no {device}: is the adapter plugged in?") from error
     except (serial.SerialException, OSError, ValueError) as error:
@@ -69,6 +68,8 @@ def _why_not(device: str, error: Exception) -> str:
         return f"there is no {device}: is the adapter plugged in? `ls /dev/serial/by-id` lists what there is"
     if "Permission denied" in text:
         return f"{device} may not be opened by this user: type `sudo usermod -aG dialout $USER` and log in again"
+    if "exclusively lock" in text or "busy" in text:
+        return f"{device} is used by another program: `fuser -v {device}` says which"
     if "fileno" in text:
         return f"{device} cannot be read like a file: expected a device or socket://host:port"
     return text
@@ -86,7 +87,6 @@ class SlcanBus:
         self._writing = threading.Lock()  # a number that was closed may be another file's when a late writer uses it
         self._closed = False
         os.set_blocking(self._fd, False)
-        _keep_alive(self._fd)
         self._readable, self._writable = select.poll(), select.poll()
         self._readable.register(self._fd, select.POLLIN)
         self._writable.register(self._fd, select.POLLOUT)
@@ -136,23 +136,10 @@ class SlcanBus:
             self.write(b"C\r", 0.1)
         with self._writing:
             self._closed = True
-            _close(self._port)
+            close_port(self._port)
 
     def counts(self) -> Mapping[str, int]:
         """See Bus."""
         reader = self._reader
         return {"bad_lines": reader.bad_lines, "remote": reader.remote, "refused": reader.refused, "bits": reader.bits,
                 "bitrate": self._bitrate}
-
-
-def _close(port: Any) -> None:
-    with suppress(OSError, serial.SerialException):
-        port.close()
-
-
-def _keep_alive(fd: int) -> None:
-    """A hub at the far end of a cable that was cut says nothing: TCP must ask. No-op for what is no socket."""
-    with suppress(OSError), socket.socket(fileno=os.dup(fd)) as twin:
-        twin.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE_TCP:
-            twin.setsockopt(socket.IPPROTO_TCP, option, value)

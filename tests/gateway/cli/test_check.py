@@ -65,7 +65,7 @@ def test_problems_are_told_by_line(site: Path, capsys: pytest.CaptureFixture[str
     assert told.err == (
         'site.yaml:5:44: packs[0].node: expected a whole number from 1 to 127, found "seven"\n'
         "site.yaml:6:12: influxdb.organisation: unknown key; expected url, server, org, bucket, read_token_file, "
-        "admin_token_file, ca_file, retention_days, minutes, rewind_s or timeout_s\n")
+        "admin_token_file, ca_file, compress, retention_days, minutes, rewind_s or timeout_s\n")
 
 
 @pytest.mark.parametrize("text", ["a: [", SITE.replace("lfp_8s_320ah", "lfp"), ""])
@@ -113,3 +113,13 @@ def test_schemas_are_written_and_compared(tmp_path: Path, capsys: pytest.Capture
     assert capsys.readouterr().out.splitlines()[0] == f"stale: {tmp_path}/site.schema.json"
     assert run(["schema", "--all", "--out", str(tmp_path)]) == 0
     assert run(["schema", "--all", "--check", "--out", str(tmp_path)]) == 0
+
+
+def test_a_token_in_a_closed_folder_is_not_called_absent(
+        site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether a file below a closed folder is there cannot be seen, and that is what is said."""
+    from twolbms.config.path_state import Closed
+    monkeypatch.setattr("twolbms.cli.check.state_of", lambda path: Closed(path.parent, "anna"))
+    assert run(["check", "site.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert f"{tmp_path}/token cannot be seen from here: {tmp_path} is closed to " in out and "does not exist" not in out

@@ -59,7 +59,10 @@ def test_victoria_metrics(tmp_path: Path) -> None:
     ("{org: o}", "influxdb.token_file: this key is missing"),
     ("{org: o, token_file: t, bucket: b, minutes: {bucket: b}}", "influxdb.minutes.bucket: expected another bucket"),
     ("{org: o, token_file: t, server: influxdb1}", "influxdb.server: expected"),
+    ("{org: o, token_file: t, url: 'http://127.0.0.1:99999'}", "influxdb.url: expected http:// or https://, a host"),
+    ("{org: o, token_file: t, url: 'http://a..b:8086'}", "influxdb.url: expected http:// or https://, a host"),
     ("{org: o, token_file: t, rewind_s: -1}", "influxdb.rewind_s"),
+    ("{org: o, token_file: t, minutes: {compress: true}}", "influxdb.minutes.compress"),
 ])
 def test_what_cannot_be(tmp_path: Path, section: str, words: str) -> None:
     """A missing token, one bucket for both, an unknown kind: each is told with its key."""

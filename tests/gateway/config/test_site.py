@@ -162,12 +162,15 @@ def test_equal_node_numbers_on_two_buses(tmp_path: Path) -> None:
 
 
 def test_a_run_folder_too_deep_for_a_socket(tmp_path: Path) -> None:
-    """A path that Linux refuses for the socket is told before the start: 107 bytes are allowed."""
+    """A path that Linux refuses for the socket is told before the start: 107 bytes are allowed.
+
+    No folder in memory is advised: cursors and, unless it is elsewhere, the journal lie in it.
+    """
     fits = "/" + "x" * (107 - len("//2lbms.sock"))
     assert len(bytes(load(tmp_path, SITE + f"run: {fits}\n").socket)) == 107
     (line,) = told(tmp_path, SITE + f"run: {fits}x\n")
     assert line.startswith("7:6: run: the path of the socket 2lbms.sock in it would have 108 bytes, and Linux allows "
-                           "107: choose a shorter folder")
+                           "107: choose a shorter folder, such as /var/lib/twolbms; on a disk, for the cursors")
 
 
 def test_several_disagreements_come_together(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from twolbms.config.errors import ConfigError
+from twolbms.config.path_state import Closed
 from twolbms.config.site import load_site
 from twolbms.config.site_dbc import dbc_files, known_dbc
 from twolbms.files import data_path
@@ -53,3 +54,13 @@ def test_a_site_that_watches_nothing_is_refused(tmp_path: Path) -> None:
     path.write_text("site: bench\nbuses: [{name: car, interface: socketcan, channel: can0}]\n")
     with pytest.raises(ConfigError, match="nothing to watch: expected packs, devices, or a bus with dbc"):
         load_site(path)
+
+
+def test_a_dbc_in_a_closed_folder_is_not_called_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a folder above it is closed, the sentence says that and whose the folder is."""
+    monkeypatch.setattr("twolbms.config.site_dbc.state_of", lambda path: Closed(path.parent, "anna"))
+    with pytest.raises(ConfigError) as caught:
+        dbc_files(load(tmp_path, "own.dbc"))
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(f'"own.dbc" cannot be seen: {tmp_path} is closed to ')
+    assert "it belongs to anna" in problem.message and "no file is called" not in problem.message

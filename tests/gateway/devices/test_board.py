@@ -239,3 +239,18 @@ def test_every_kind_is_whole() -> None:
         assert all(FIELDS[quantity].level == "device" for quantity in kind.quantities)
         talk = kind.talk()
         assert list(talk.feed(b"")) == [] and talk.counts["damaged"] == 0
+
+
+def test_a_port_that_opens_and_fails_for_ever_is_told_once() -> None:
+    """A converter that accepts and closes at once is down for as long as it gives no reading."""
+    site = Site()
+    site.told("shunt", True)
+    site.hear(voltage_v=26.5)
+    for _ in range(20):
+        site.told("shunt", False, "the far end closed")
+        site.wait(0.5)
+        site.told("shunt", True)
+        site.wait(0.5)
+    assert site.kept.texts("device_up", "device_down") == [
+        "device shunt is open", "device shunt is down: the far end closed"]
+    assert len(site.kept.texts("alarm")) == 1

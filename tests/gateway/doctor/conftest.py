@@ -53,6 +53,17 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def closed_folder(open_folder: Path) -> Path:
+    """A folder of root's with a whole site's files in it, that nobody else may pass."""
+    folder = open_folder / "closed"
+    (folder / "run" / "journal" / "sample").mkdir(parents=True)
+    for name in ("token", "port", "mine.dbc"):
+        (folder / name).touch()
+    folder.chmod(0o700)
+    return folder
+
+
 def as_nobody(look: Callable[[], Iterable[Finding]]) -> list[str]:
     """What the user `nobody` is told: id, sentence and what to do, a line each."""
     reader, writer = os.pipe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from gateway.doctor.conftest import SITE, Sketched
+from gateway.doctor.conftest import SITE, Sketched, as_nobody
 from twolbms.doctor import database
 from twolbms.doctor.database import PAGE_S, check_database, check_quarantine
 from twolbms.doctor.rules import Finding
+from twolbms.doctor.sketch import sketch_of
 from twolbms.outlets.influx_setup import set_up
 from twolbms.outlets.quarantine import Quarantine
 
@@ -350,3 +352,23 @@ def test_a_real_server(own_influxd: InfluxServer, tmp_path: Path, sketched: Sket
     assert ids(look(sketched, own_influxd.url, org=org))[1] == "database.wrong_token"
     own_influxd.kill()
     assert ids(look(sketched, own_influxd.url, org=org)) == ["server.refused"]
+
+
+def test_a_name_that_cannot_be_asked_for() -> None:
+    """A host's name with an empty label or one too long is no host, not an answer that is no HTTP."""
+    from twolbms.doctor.reaching import Server, Unreached
+    for host in ("a..b", "a" * 64 + ".de"):
+        with pytest.raises(Unreached) as caught:
+            Server(f"http://{host}:1", None, 1.0, "site.yaml").get("/ping")
+        assert caught.value.finding.id == "server.no_host"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_token_in_a_closed_folder(open_folder: Path, closed_folder: Path) -> None:
+    """A token that cannot be seen is no reason to set the server up anew."""
+    with server(WELL) as url:
+        (open_folder / "site.yaml").write_text(
+            SITE + f"influxdb: {{url: '{url}', org: o, token_file: {closed_folder}/token, minutes: null}}\n")
+        sketch = sketch_of(open_folder / "site.yaml")
+        told = as_nobody(lambda: check_database(sketch))
+    assert told[1].startswith(f"folder.closed {closed_folder} is closed to nobody") and "influx setup" not in told[1]

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from gateway.doctor.conftest import SITE
 from twolbms.doctor.catalogue import all_rules
-from twolbms.doctor.examine import Check, examine, run_checks
-from twolbms.doctor.page import page
+from twolbms.doctor.examine import Check, Report, examine, run_checks
+from twolbms.doctor.page import page, rank
 from twolbms.doctor.rules import Finding
 from twolbms.outlets.view.palette import ASCII, UNICODE
 
@@ -92,6 +92,59 @@ def test_a_hanging_gateway_keeps_its_buses(tmp_path: Path) -> None:
     writer.close()
     found = {finding.subject: finding.id for finding in report.findings}
     assert (found["gateway"], found["bus can0"], found["device shunt"]) == ("gateway.hangs", "check.held", "check.held")
+
+
+def in_state(folder: Path, text: str) -> dict[str, tuple[str, str]]:
+    (folder / "site.yaml").write_text(text)
+    return {finding.subject: (finding.state, finding.id) for finding in examine(folder / "site.yaml").findings}
+
+
+MISTAKE = ("unknown", "check.mistake")
+
+
+def test_a_section_with_a_mistake_is_not_judged(tmp_path: Path) -> None:
+    """What a wrong section is about is not known: no database is called absent and no default folder good."""
+    found = in_state(tmp_path, SITE + "influxdb: {org: o, token_file: t, bukket: b}\n")
+    assert found["database"] == found["tokens"] == MISTAKE and found["gateway"] == ("warn", "gateway.absent")
+    found = in_state(tmp_path, SITE + "inflxdb: {org: o, token_file: t}\n")
+    assert found["database"] == found["tokens"] == MISTAKE
+    found = in_state(tmp_path, SITE + "journal: {keep: {sample: {size: 5}}}\n")
+    assert [found[name] for name in ("journal folder", "journal", "gateway")] == [MISTAKE] * 3
+    assert found["bus can0"] == ("unknown", "check.perhaps_held")
+    found = in_state(tmp_path, SITE + f"journal: {{folder: {tmp_path}/j, keep: 5}}\n")
+    assert (found["journal"], found["gateway"]) == (MISTAKE, ("warn", "gateway.absent"))
+    found = in_state(tmp_path, SITE + "run: 5\n")
+    assert [found[name] for name in ("run folder", "journal folder", "journal", "gateway")] == [MISTAKE] * 4
+    found = in_state(tmp_path, SITE + f"run: 5\njournal: {{folder: {tmp_path}/j}}\n")
+    assert found["run folder"] == MISTAKE and found["journal"] == ("good", "journal.none")
+
+
+def test_a_row_with_a_mistake_is_not_judged(tmp_path: Path) -> None:
+    """A bus, pack or device with a mistake has a line that says so, beside those that are right."""
+    found = in_state(tmp_path, SITE.replace("channel: a}", 'channel: a}, {name: b, interface: slcan, channel: "l://"}')
+                     .replace("node: 1", "node: x") + "devices: [{name: s, kind: none, port: /dev/x}]\n")
+    assert found["buses[1]"] == found["packs[0]"] == found["devices[0]"] == MISTAKE
+    assert "bus can0" in found
+    assert in_state(tmp_path, SITE + "devices: 5\n")["devices"] == MISTAKE
+    assert in_state(tmp_path, SITE.replace("channel: a", 'channel: "a\\0"'))["buses[0]"] == MISTAKE
+
+
+def test_where_to_begin() -> None:
+    """What a person wrote, then what cannot be reached, then the rest, then rights and tokens, last our own faults."""
+    order = ("pack_file.problem", "server.refused", "can.bus_off", "token.missing", "check.unfinished")
+    assert [rank(Finding(each, "bad", "", "", "")) for each in order] == [0, 1, 2, 3, 4]
+    assert rank(Finding("port.absent", "bad", "", "", "")) < rank(Finding("port.forbidden", "bad", "", "", ""))
+    bad = [Finding(each, "bad", each, "", f"mend {each}")
+           for each in ("check.failed", "token.missing", "server.no_host")]
+    text = " ".join(line.plain for line in page(Report(Path("s"), "s", True, {"files": bad}), 80, UNICODE))
+    assert "Begin with: server.no_host. Mend server.no_host" in text
+
+
+def test_a_site_file_writes_nothing(tmp_path: Path) -> None:
+    """An address that would make the port's driver write a file is refused before it is opened."""
+    spied = tmp_path / "spied"
+    found = in_state(tmp_path, SITE.replace("virtual, channel: a", f'slcan, channel: "spy:///dev/null?file={spied}"'))
+    assert found["buses[0]"] == MISTAKE and not spied.exists()
 
 
 def test_the_page(broken: Path) -> None:

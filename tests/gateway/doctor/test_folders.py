@@ -11,7 +11,10 @@ import pytest
 
 from gateway.doctor.conftest import SITE, Sketched, as_nobody
 from twolbms.doctor import folders
+from twolbms.doctor.examine import examine
 from twolbms.doctor.folders import check_folder, check_journal_folder, check_run, keep_bytes, size
+from twolbms.doctor.gateway import ask_gateway
+from twolbms.doctor.journal_health import check_journal
 from twolbms.doctor.machine import Machine, parse_mounts
 from twolbms.doctor.sketch import Sketch, sketch_of
 
@@ -86,6 +89,31 @@ def test_not_for_this_user(open_folder: Path) -> None:
     sketch.journal_folder.mkdir(parents=True)
     (told,) = as_nobody(lambda: check_journal_folder(sketch, HERE))
     assert told.startswith("folder.not_writable ") and "belongs to root and cannot be written by nobody" in told
+
+
+@ROOT
+def test_a_closed_folder_hides_all(open_folder: Path, closed_folder: Path) -> None:
+    """Below a folder that is closed to the asking user nothing is judged; the folder and its owner are named."""
+    (open_folder / "site.yaml").write_text(SITE + f"run: {closed_folder}/run\n")
+    sketch = sketch_of(open_folder / "site.yaml")
+    for look in (lambda: check_run(sketch, HERE), lambda: check_journal_folder(sketch, HERE),
+                 lambda: check_journal(sketch)):
+        (told,) = as_nobody(look)
+        assert told.startswith(f"folder.closed {closed_folder} is closed to nobody: {closed_folder}/run")
+        assert told.endswith(f"sudo -u root 2lbms doctor {open_folder}/site.yaml")
+
+
+@ROOT
+def test_a_gateway_behind_a_closed_folder(open_folder: Path, closed_folder: Path) -> None:
+    """Whether one runs cannot be seen: that is said, and no bus is opened; also where only the journal is closed."""
+    for text in (f"run: {closed_folder}/run\n", f"journal: {{folder: {closed_folder}/run/journal}}\n"):
+        (open_folder / "site.yaml").write_text(SITE + text)
+        sketch = sketch_of(open_folder / "site.yaml")
+        (told,) = as_nobody(lambda sketch=sketch: ask_gateway(sketch).findings)
+        assert told.startswith(f"gateway.hidden one may run, and that cannot be seen: {closed_folder} is closed")
+        (told,) = as_nobody(lambda sketch=sketch: [
+            finding for finding in examine(sketch.file).findings if finding.subject == "bus can0"])
+        assert told.startswith("check.perhaps_held ")
 
 
 @ROOT

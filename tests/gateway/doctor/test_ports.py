@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from twolbms.config.devices import Device
 from twolbms.doctor.devices import check_device
 from twolbms.doctor.foreign import slcan_speech, speaker
 from twolbms.doctor.machine import Machine
+from twolbms.doctor.ports import _not_opened as not_opened
 from twolbms.doctor.ports import look_at_port
 from twolbms.doctor.rules import Finding
 from twolbms.doctor.slcan import check_slcan, port_of
@@ -135,15 +137,39 @@ def test_a_host_without_a_name() -> None:
 
 
 def test_a_port_that_goes_away() -> None:
-    """A TCP port that hangs up at once is told."""
+    """A TCP port that hangs up at once is told, and not as a cable."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         def hang_up() -> None:
             connection, _ = server.accept()
             connection.close()
         thread = threading.Thread(target=hang_up)
         thread.start()
-        assert slcan(f"socket://127.0.0.1:{server.getsockname()[1]}", 5.0).id == "port.gone"
+        assert slcan(f"socket://127.0.0.1:{server.getsockname()[1]}", 5.0).id == "port.hung_up"
         thread.join()
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "/dev/full"])
+def test_a_device_of_another_kind(path: str) -> None:
+    """A device without a baud rate is no serial port, whoever else has it open."""
+    assert slcan(path).id == shunt(path).id == "port.not_serial"
+
+
+def test_a_terminal_that_is_none() -> None:
+    """What refuses to be set to a baud rate is no serial port either."""
+    import termios
+    for number in (errno.ENOTTY, errno.EINVAL):
+        error = Exception("could not configure port")
+        error.__context__ = termios.error(number, "no")
+        assert not_opened("bus can0", "/dev/x", error, "site.yaml", HERE).id == "port.not_serial"
+    unnamed = UnicodeError("label empty or too long")
+    assert not_opened("bus can0", "socket://a..b:1", unnamed, "site.yaml", HERE).id == "port.no_host"
+
+
+@ROOT
+def test_a_port_in_a_closed_folder(closed_folder: Path) -> None:
+    """A port below a folder that is closed to the asking user is not called absent."""
+    finding = as_nobody(lambda: [found for found in [look_at_port("b", f"{closed_folder}/port", HERE, "s")] if found])
+    assert finding[0].startswith(f"folder.closed {closed_folder} is closed to nobody")
 
 
 # --- slcan ---

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.doctor.conftest import SITE, Sketched
+from gateway.doctor.conftest import SITE, Sketched, as_nobody
 from twolbms.doctor.examine import examine
 from twolbms.doctor.rules import Finding
 from twolbms.doctor.site_files import check_dbc, check_pack_files, check_site
+from twolbms.doctor.sketch import sketch_of
+from twolbms.site_databases import site_databases
 
 DBC = """\
 VERSION ""
@@ -155,3 +157,45 @@ def test_a_dbc_nobody_may_read(sketched: Sketched, tmp_path: Path, monkeypatch: 
         (tmp_path / "mine.dbc").chmod(0)
     (finding,) = check_dbc(sketch, sketch.buses[0])
     assert finding.sentence == "cannot be read: Permission denied" and "chmod a+r" in finding.do
+
+
+def test_a_dbc_named_twice(sketched: Sketched, tmp_path: Path) -> None:
+    """The same file twice, also by another name, is told as that and not as a clash of its messages."""
+    (tmp_path / "again.dbc").symlink_to("mine.dbc")
+    for again in ("mine.dbc", "again.dbc"):
+        good, twice = dbc(sketched, tmp_path, DBC, f", {again}")
+        assert (good.id, twice.id, twice.subject) == ("dbc.good", "dbc.twice", again)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_dbc_in_a_closed_folder(open_folder: Path, closed_folder: Path) -> None:
+    """A DBC below a closed folder is not called missing."""
+    (open_folder / "site.yaml").write_text(
+        f"site: a\nbuses: [{{name: c, interface: virtual, channel: a, dbc: [{closed_folder}/mine.dbc]}}]\n")
+    sketch = sketch_of(open_folder / "site.yaml")
+    (told,) = as_nobody(lambda: check_dbc(sketch, sketch.buses[0]))
+    assert told.startswith(f"folder.closed {closed_folder} is closed to nobody")
+
+
+def test_a_large_dbc(sketched: Sketched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DBC too large to be read in time is told as that, and looked at once a command has read it; nothing is kept."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setattr("twolbms.doctor.site_files.MOST_MESSAGES", 1)
+    (large,) = dbc(sketched, tmp_path, DBC)
+    assert (large.id, large.state) == ("dbc.large", "unknown") and large.sentence.startswith("2 messages: ")
+    assert "type: 2lbms check" in large.do and not cache.exists()
+    site = sketched(WITH_DBC % "").site
+    assert site is not None
+    site_databases(site)
+    kept = sorted(cache.rglob("*.json"))
+    assert [found.id for found in dbc(sketched, tmp_path, DBC)] == ["dbc.good"]
+    assert sorted(cache.rglob("*.json")) == kept
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_site_file_in_a_closed_folder(closed_folder: Path) -> None:
+    """A site file that the asking user may not read is not a file to correct."""
+    (closed_folder / "site.yaml").write_text(SITE)
+    (told,) = as_nobody(lambda: examine(closed_folder / "site.yaml").findings)
+    assert told.startswith(f"folder.closed {closed_folder} is closed to nobody") and "sudo -u root 2lbms doctor" in told

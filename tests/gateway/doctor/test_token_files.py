@@ -63,3 +63,11 @@ def test_a_token_of_another_user(open_folder: Path) -> None:
     (told,) = as_nobody(lambda: check_token("token_file", token, Path("site.yaml")))
     assert told.startswith("token.unreadable ") and "belongs to root and cannot be read by nobody" in told
     assert "sudo -u root 2lbms doctor site.yaml" in told
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_token_in_a_closed_folder(closed_folder: Path) -> None:
+    """Whether a token below a closed folder is there cannot be seen; it is not called missing."""
+    (told,) = as_nobody(lambda: check_token("token_file", closed_folder / "token", Path("site.yaml")))
+    assert told.startswith(f"folder.closed {closed_folder} is closed to nobody")
+    assert "sudo -u root 2lbms doctor site.yaml" in told

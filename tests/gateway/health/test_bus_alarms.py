@@ -75,9 +75,19 @@ def test_bus_off_that_restarts() -> None:
     """Each bus-off of the last minute is counted in the alarm, also when the controller is well at every look."""
     watch = Watch()
     watch.look(state=0, bus_off=0)
-    assert "switched itself off 1 times" in watch.look(state=3, bus_off=1)[0]
+    assert "switched itself off 1 times in the last minute (bus-off) and is on again" in watch.look(
+        state=0, bus_off=1)[0]
     assert "switched itself off 5 times" in watch.look(state=0, bus_off=5)[0]
     assert watch.look(62, state=0, bus_off=5) == []
+
+
+def test_bus_off_that_lasts() -> None:
+    """Of a controller that is off nobody says that it starts again: without restart-ms it never does."""
+    watch = Watch()
+    for text in (watch.look(state=3, bus_off=1)[0], watch.look(90, state=3, bus_off=1)[0]):
+        assert "has switched itself off (bus-off) and is off now" in text and "again (restart-ms)" in text
+    assert watch.look(62, state=0, bus_off=1) == []
+    assert "(bus-off); check cable" in Watch().look(bus_off=1)[0], "nothing of its state is known"
 
 
 def test_a_bus_that_tells_no_state() -> None:

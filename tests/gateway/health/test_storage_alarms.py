@@ -30,6 +30,8 @@ OUTLETS = {
     "a short outage": ({"state": "waiting", "lag_s": 599.0, "error": "connection refused"}, []),
     "a long outage": ({"state": "waiting", "lag_s": 1800.0, "error": "connection refused"},
                       ["influxdb is 30 min behind: connection refused"]),
+    "a backlog of unknown age": ({"state": "waiting", "lag_s": None, "live_lag_s": 1800.0, "error": "no answer"},
+                                 ["influxdb is at least 30 min behind: no answer"]),
     "refused": ({"state": "refused", "lag_s": 1.0, "error": "401 unauthorized"},
                 ["outlet influxdb refused: 401 unauthorized"]),
     "stopped without a word": ({"state": "stopped", "error": None}, ["outlet influxdb stopped: no reason known"]),
@@ -40,6 +42,16 @@ OUTLETS = {
 def test_an_outlet_in_trouble_is_told(status: dict[str, Any], told: list[str]) -> None:
     """A database that refuses, has stopped or is more than ten minutes behind is an alarm; a short outage is none."""
     assert Storage().texts(0, status) == told
+
+
+def test_waiting_blindly_is_told() -> None:
+    """An outlet that waits for more than ten minutes is an alarm even if nobody knows how far it is behind."""
+    storage, blind = Storage(), {"state": "waiting", "lag_s": None, "live_lag_s": None, "error": "no wall time"}
+    text = "influxdb has been waiting for 10 min, nobody knows how far it is behind: no wall time"
+    assert storage.texts(0, blind) == storage.texts(600 * NS, blind) == []
+    assert storage.texts(601 * NS, blind) == [text]
+    assert storage.texts(602 * NS, {"state": "ok", "lag_s": None}) == []
+    assert storage.texts(603 * NS, blind) == storage.texts(1200 * NS, blind) == [], "it is counted anew"
 
 
 def test_refused_points_are_told_for_an_hour() -> None:

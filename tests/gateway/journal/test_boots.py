@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 
+import twolbms.journal.boots as boots_module
 from twolbms.journal import Wall
 from twolbms.journal.boots import BootsFile, append_boot, read_boots
 
@@ -67,3 +69,35 @@ def test_a_reader_sees_boots_added_later(tmp_path):
     assert boots.walls_with(A) == {}
     append_boot(tmp_path, A, Wall(1, "rtc"))
     assert boots.walls_with(A) == {A: Wall(1, "rtc")}
+
+
+def test_threads_that_refresh_at_once_forget_no_boot(tmp_path, monkeypatch):
+    """A thread that read the file before a boot was added, and comes to its end later, does not hide that boot."""
+    has_read, may_go_on = threading.Event(), threading.Event()
+
+    def slowly(folder):
+        found = read_boots(folder)
+        if threading.current_thread() is early:
+            has_read.set()
+            assert may_go_on.wait(30)
+        return found
+
+    class Watched(BootsFile):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if threading.current_thread() is late:  # the early one ends between any two of its steps
+                may_go_on.set()
+                early.join()
+
+    monkeypatch.setattr(boots_module, "read_boots", slowly)
+    append_boot(tmp_path, A, Wall(1, "rtc"))
+    early = late = None
+    boots = Watched(tmp_path)
+    early = threading.Thread(target=boots.walls_with, args=[B])
+    early.start()
+    assert has_read.wait(30)
+    append_boot(tmp_path, B, Wall(2, "rtc"))
+    late = threading.Thread(target=boots.walls_with, args=[B])
+    late.start()
+    late.join()
+    assert boots.walls_with(B) == {A: Wall(1, "rtc"), B: Wall(2, "rtc")}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import random
 import threading
 from itertools import islice
@@ -362,3 +364,95 @@ def test_families_with_records(open_writer, folder):
     writer = open_writer()
     write(writer, 1)
     assert JournalReader(folder).families() == ["sample"]
+
+
+@pytest.mark.parametrize("offset", [33, 90_000], ids=["inside a block", "beyond the file"])
+@pytest.mark.parametrize("ahead_bytes", [0, 200_000], ids=["no room", "in the room"])
+def test_a_cursor_that_lies_between_no_two_blocks(open_writer, folder, offset, ahead_bytes):
+    """A cursor of a replaced journal, or of one whose end a power cut took, means: that segment from its beginning."""
+    writer = open_writer(ahead_bytes=ahead_bytes)
+    stale, reader = Cursor("sample", 1, offset), JournalReader(folder)
+    write(writer, 1, 2)
+    assert reader.placed(stale) == Cursor("sample", 1, 0)
+    assert times(reader.blocks("sample", stale)) == [1, 2]
+    write(writer, 3)
+    assert times(reader.blocks("sample", stale)) == [1, 2, 3]
+    assert reader.placed(Cursor("sample", 2, 5)) is None
+
+
+def test_a_cursor_behind_a_block_whose_end_was_cut_off(open_writer, folder):
+    """Where the file ends before the cursor, a good header that tells of more does not make it a place."""
+    write(open_writer(ahead_bytes=0), 1, 2)
+    path, end = segment_path(folder, "sample", 1), JournalReader(folder).end("sample")
+    path.write_bytes(path.read_bytes()[:-5])
+    assert JournalReader(folder).placed(end) == Cursor("sample", 1, 0)
+
+
+@pytest.mark.parametrize("spoiled", [0, 1, 2])
+def test_a_cursor_beside_damage_is_a_good_one(open_writer, folder, spoiled):
+    """Damage before a cursor, or right behind it, does not send a reader back to the segment's beginning."""
+    write(open_writer(), 1, 2, 3, 4)
+    cursors = [block.next for block in JournalReader(folder).blocks("sample")]
+    for at in (10, 70):  # its header, its payload
+        spoil(folder, "sample", ([0] + [cursor.offset for cursor in cursors])[spoiled] + at)
+        assert times(JournalReader(folder).blocks("sample", cursors[1])) == ([3, 4] if spoiled < 2 else [4])
+        spoil(folder, "sample", ([0] + [cursor.offset for cursor in cursors])[spoiled] + at)
+
+
+def test_the_end_is_not_behind_a_block_that_is_there_in_half(open_writer, folder):
+    """While the last block's bytes are still coming the end lies before it; whoever begins there gets it whole."""
+    write(open_writer(), 1, 2)
+    path, whole = segment_path(folder, "sample", 1), segment_path(folder, "sample", 1).read_bytes()
+    reader = JournalReader(folder)
+    first, second = (block.next for block in reader.blocks("sample"))
+    path.write_bytes(whole[:second.offset - 20] + bytes(len(whole) - second.offset + 20))
+    assert reader.end("sample") == first
+    path.write_bytes(whole)
+    assert reader.end("sample") == second
+
+
+class BadSector:
+    """One sector of a segment that the disk does not read; `away`: the disk reads nothing."""
+
+    def __init__(self, monkeypatch, path, at: int) -> None:
+        self.away = False
+        whole, bad = os.pread, os.stat(path).st_ino
+
+        def pread(fd, size, offset):
+            hit = os.fstat(fd).st_ino == bad and offset < at + 512 and offset + size > at
+            if self.away or hit:
+                raise OSError(errno.EIO, "Input/output error")
+            return whole(fd, size, offset)
+
+        monkeypatch.setattr(os, "pread", pread)
+
+
+def fails(reader, cursor=None) -> bool:
+    try:
+        list(reader.blocks("reading", cursor))
+    except OSError:
+        return True
+    return False
+
+
+def test_an_unreadable_sector_is_passed_over_after_some_tries(open_writer, folder, monkeypatch):
+    """What the disk does not give is an error at first and damage then: the blocks around it are read."""
+    writer = open_writer()
+    large_readings(writer, *range(4))
+    ends = [block.next.offset for block in JournalReader(folder).blocks("reading")]
+    BadSector(monkeypatch, segment_path(folder, "reading", 1), ends[1] + 1024 - ends[1] % 512)
+    reader = JournalReader(folder)
+    assert [fails(reader) for _ in range(reader_module._TRIES + 1)] == [True] * reader_module._TRIES + [False]
+    assert [(times([block]), block.damaged) for block in reader.blocks("reading")] == [([0], 0), ([1], 0), ([3], 1)]
+    assert reader.end("reading") == Cursor("reading", 1, ends[3])
+
+
+def test_a_disk_that_reads_nothing_is_no_damage(open_writer, folder, monkeypatch):
+    """A disk that is away stays an error however often it is asked; when it is back nothing is missing."""
+    large_readings(open_writer(), *range(4))
+    disk = BadSector(monkeypatch, folder, 0)
+    disk.away, reader = True, JournalReader(folder)
+    assert all(fails(reader) for _ in range(3 * reader_module._TRIES))
+    disk.away = False
+    assert times(reader.blocks("reading")) == [0, 1, 2, 3]
+    assert reader.damaged == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import random
 import zlib
@@ -9,7 +10,7 @@ import pytest
 import twolbms.journal.scan as scan_module
 from twolbms.journal import Reading
 from twolbms.journal.block import HEADER_SIZE, STORED, Header, pack_block, pack_header, pack_summary
-from twolbms.journal.scan import read_summary, walk
+from twolbms.journal.scan import read_around, read_summary, walk
 
 BOOT = "0123456789abcdef" * 2
 
@@ -74,10 +75,10 @@ def test_blocks_written_while_they_are_looked_for(tmp_path, monkeypatch):
     path.write_bytes(BLOCKS[0] + bytes(5000))
     look = scan_module._bad_stretch
 
-    def written_meanwhile(fd, offset, header):
+    def written_meanwhile(fd, offset, header, read):
         if offset == ENDS[1]:
             path.write_bytes(b"".join(BLOCKS) + bytes(1000))
-        return look(fd, offset, header)
+        return look(fd, offset, header, read)
 
     monkeypatch.setattr(scan_module, "_bad_stretch", written_meanwhile)
     with path.open("rb") as file:
@@ -124,3 +125,30 @@ def test_summary_is_found_at_the_end_only(tmp_path):
         with path.open("rb") as file:
             summary = read_summary(file.fileno())
         assert (summary and (summary.records, summary.first_ns, summary.last_ns)) == expected
+
+
+def test_around_bytes_that_cannot_be_read(tmp_path, monkeypatch):
+    """An unreadable sector costs the blocks that lie in it; the bytes around it are read."""
+    path = tmp_path / "some.seg"
+    blocks = [block_of(number, 1000) for number in range(4)]
+    path.write_bytes(b"".join(blocks))
+    ends = [sum(map(len, blocks[:count])) for count in range(5)]
+    bad = (ends[1] // 512 + 1) * 512  # a sector inside the second block
+    monkeypatch.setattr(os, "pread", failing_pread(os.pread, lambda fd: bad))
+    with path.open("rb") as file:
+        with pytest.raises(OSError):
+            list(walk(file.fileno()))
+        found = [(piece.kind, piece.offset, piece.end) for piece in walk(file.fileno(), read=read_around)]
+    assert found == [("block", 0, ends[1]), ("damaged", ends[1], ends[2]),
+                     ("block", ends[2], ends[3]), ("block", ends[3], ends[4])]
+
+
+def failing_pread(whole, bad_sector_of):
+    """As os.pread on a disk with one bad sector; None: none in that file."""
+    def pread(fd, size, offset):
+        bad = bad_sector_of(fd)
+        if bad is not None and offset < bad + 512 and offset + size > bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return whole(fd, size, offset)
+
+    return pread

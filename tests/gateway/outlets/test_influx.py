@@ -6,19 +6,24 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from servers.fake_influx import FakeInflux, answer, hang, raw, store, store_then_cut
 from servers.processes import free_port
 from twolbms.clock import Clock
-from twolbms.journal import JournalReader, JournalWriter, Series
+from twolbms.journal import Cursor, JournalReader, JournalWriter, Series
 from twolbms.journal.segment_writer import SEGMENT_BYTES
 from twolbms.journal.segments import segment_numbers, segment_path
 from twolbms.outlets.cursor_file import CursorFile
 from twolbms.outlets.influx import InfluxOutlet
 from twolbms.outlets.influx_delivery import Pace
+from twolbms.outlets.influx_encoders import record_encoders
+from twolbms.outlets.influx_gather import Gatherer
 from twolbms.outlets.influx_target import InfluxTarget
+from twolbms.outlets.ledger import Standing
+from twolbms.outlets.ranges import Ranges, Stretch
 
 S = 1_000_000_000
 BOOT, OLD_BOOT = "b" * 32, "a" * 32
@@ -358,3 +363,72 @@ def test_a_damaged_stretch_is_told_and_passed(site: Site) -> None:
         assert not set(samples(range(10))) & set(server.stored)
     assert outlet.status()["refused"] == 1
     assert "cannot be read" in (site.run / "quarantine-influx.log").read_text()
+
+
+def test_what_nobody_sends_any_more_holds_up_nothing(site: Site) -> None:
+    """Frames that are owed after their DBC file was taken away make no lag, and they stay owed for when it is back."""
+    site.write(range(20))
+    frames = Ranges([Stretch(Cursor("frame", 1, 0), Cursor("frame", 3, 90))])
+    file = CursorFile(site.run / "influx.cursor")
+    file.save({"frame": Standing(Cursor("frame", 3, 90), frames)})
+    with FakeInflux() as server:
+        outlet = site.drain(server.url)
+        assert outlet.status()["lag_s"] == 0.0
+    assert file.load()["frame"].owed == frames
+
+
+def test_a_server_that_ends_each_connection_is_not_doubted(site: Site) -> None:
+    """One that announces the end of the connection with each answer gets each line once, also where it is doubtful."""
+    site.write(range(100))
+    with FakeInflux(otherwise=answer_and_end) as server:
+        target = InfluxTarget("s1", server.url, "o", "b", site.run / "token", rewind_s=10.0)
+        outlet = InfluxOutlet(JournalReader(site.journal), target, site.run / "influx.cursor", site.clock, PACE)
+        site.outlets.append(outlet)
+        outlet.start()
+        assert outlet.wait_drained(30)
+        assert sorted(server.stored) == sorted(samples(range(100)) + notes(range(100)))
+
+
+def answer_and_end(handler: Any) -> None:
+    """Stores, and says that the connection ends with the answer."""
+    handler.server.take(handler.lines)
+    handler.send_response(204)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+
+
+def test_damage_at_the_end_of_what_is_owed_is_told(site: Site) -> None:
+    """A last block that went bad before it was sent is counted and noted, though no block follows it."""
+    site.write(range(100))
+    gatherer = Gatherer(JournalReader(site.journal), site.clock, record_encoders("s1"), 5000)
+    end = JournalReader(site.journal).end("sample")
+    assert end is not None
+    segment = segment_path(site.journal, "sample", 1)
+    raw = bytearray(segment.read_bytes())
+    raw[end.offset - 5] ^= 0xFF
+    segment.write_bytes(raw)
+    batch = gatherer.gather("sample", None, end)
+    assert batch.next == end and batch.missing["stretches of the journal that cannot be read"] == 1
+
+
+@pytest.mark.parametrize("served", ["event", "sample"])
+def test_a_family_that_cannot_be_read_stops_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch, served: str,
+) -> None:
+    """While the disk does not give one family, the others are sent and the error is told."""
+    site.write(range(100))
+    whole = JournalReader.blocks
+
+    def blocks(reader: JournalReader, family: str, cursor: Cursor | None = None) -> object:
+        if family != served:
+            raise OSError("unreadable")
+        return whole(reader, family, cursor)
+
+    monkeypatch.setattr(JournalReader, "blocks", blocks)
+    with FakeInflux() as server:
+        outlet = site.outlet(server.url)
+        outlet.start()
+        expected = notes(range(100)) if served == "event" else samples(range(100))
+        status = eventually(outlet, lambda status: status["lines"] == len(expected) and bool(status["error"]))
+        assert "unreadable" in str(status["error"]) and status["lag_s"] is None
+        assert sorted(server.stored) == sorted(expected)

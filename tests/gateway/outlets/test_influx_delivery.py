@@ -258,6 +258,20 @@ def test_a_text_of_many_lines_is_cut_only_when_it_must_be(make: Make) -> None:
     assert [note["line"] for note in quarantined(delivery)] == [poison.decode()]
 
 
+def test_a_learned_limit_is_kept_strictly(make: Make) -> None:
+    """After one 413 no text of many lines is sent whole again, though it is less than twice too long."""
+    counts: list[int] = []
+
+    def small(chunks: Sequence[bytes]) -> Answer:
+        counts.append(len(b"\n".join(chunks).splitlines()))
+        return Answer(413) if counts[-1] > 25 else Answer(204)
+
+    delivery, _ = make(Server(rule=small))
+    for _ in range(3):
+        delivery.deliver(LineText((b"\n".join(LINES[:40]),), 40))
+    assert counts == [40] + 6 * [20]
+
+
 def test_what_was_too_large_once_is_not_tried_again(make: Make) -> None:
     """After 413 the next batches are sent in pieces of the size that fitted."""
     server = Server(rule=lambda lines: Answer(413) if len(lines) > 12 else Answer(204))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from twolbms.clock import Clock
 from twolbms.decode import compile_database
 from twolbms.decode.lines import LineWriter
-from twolbms.journal import JournalReader, JournalWriter
+from twolbms.journal import FrameBlock, JournalReader, JournalWriter
 from twolbms.outlets.influx_frames import FrameEncoder
 from twolbms.outlets.influx_gather import Gatherer
+from twolbms.outlets.line_text import LineText
 
 S = 1_000_000_000
 BOOT = "b" * 32
@@ -113,3 +115,25 @@ def test_blocks_of_other_buses_are_not_looked_into(tmp_path: Path, monkeypatch: 
     encoder = FrameEncoder(databases(), "s1")  # type: ignore[arg-type]
     batch = Gatherer(JournalReader(tmp_path), Now(), {"frame": encoder}, 5000).gather("frame", None)
     assert batch.text.count == 0 and batch.next is not None
+
+
+def test_blocks_without_lines_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog of frames that nobody decodes is passed over block by block, and none stays in memory."""
+    from twolbms.journal.columns import Steps
+
+    for start in range(0, 500, 100):
+        write(tmp_path, [(start + number, "other", 100, False, b"\x01") for number in range(100)])
+    write(tmp_path, [(1000 + number, "car", 100, False, b"\x0a\x00") for number in range(100)])
+    kept: list[int] = []
+    whole = FrameEncoder.encode
+
+    def encode(self: FrameEncoder, blocks: Sequence[FrameBlock], missing: Counter[str]) -> LineText:
+        kept.append(len(blocks))
+        monkeypatch.undo()
+        return whole(self, blocks, missing)
+
+    monkeypatch.setattr(Steps, "values", lambda self: pytest.fail("all times added up for the first of them"))
+    monkeypatch.setattr(FrameEncoder, "encode", encode)
+    encoder = FrameEncoder(databases(), "s1")  # type: ignore[arg-type]
+    batch = Gatherer(JournalReader(tmp_path), Now(), {"frame": encoder}, 5000).gather("frame", None)
+    assert kept == [1] and batch.text.count == 100 and batch.oldest_ns == OFFSET + 1000

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twolbms.clock import Clock
-from twolbms.journal import JournalReader, JournalWriter, Series, boots
+from twolbms.journal import Cursor, JournalReader, JournalWriter, Series, boots
 from twolbms.journal.segments import segment_numbers, segment_path
 from twolbms.outlets.cursor_file import CursorFile
 from twolbms.outlets.influx_answers import Answer
@@ -25,8 +25,9 @@ from twolbms.outlets.influx_encoders import record_encoders
 from twolbms.outlets.influx_gather import Gatherer
 from twolbms.outlets.influx_http import Unreachable, WriteConnection
 from twolbms.outlets.influx_lanes import BacklogLane, Courier, LiveLane
-from twolbms.outlets.ledger import Ledger
+from twolbms.outlets.ledger import Ledger, Standing
 from twolbms.outlets.quarantine import Quarantine
+from twolbms.outlets.ranges import Ranges, Stretch, place
 
 S = 1_000_000_000
 BOOT = "b" * 32
@@ -40,7 +41,7 @@ class Killed(Exception):
     """The process is gone, or its step at least."""
 
 
-class Standing(Clock):
+class WallClock(Clock):
     """Wall time is known."""
 
     boot_id = BOOT
@@ -126,7 +127,7 @@ class Process:
         self.backlog = BacklogLane(*self._ends(folder, server))
 
     def _ends(self, folder: Path, server: Server) -> tuple[Gatherer, Courier]:
-        gatherer = Gatherer(JournalReader(folder / "journal"), Standing(), record_encoders("s1"), PACE.batch_lines)
+        gatherer = Gatherer(JournalReader(folder / "journal"), WallClock(), record_encoders("s1"), PACE.batch_lines)
         connection = cast(WriteConnection, Connection(server))
         delivery = Delivery(connection, Quarantine(folder / "quarantine.log"), PACE, die)
         return gatherer, Courier(connection, delivery, self.ledger, delivery.quarantine, server.flushes,
@@ -196,7 +197,7 @@ class World:
                     moved.append(lane.step())
                 except Killed:
                     moved.append(True)
-            if not any(moved) and not self.process.ledger.owes():
+            if not any(moved) and not self.process.backlog.owes:
                 break
         else:
             raise AssertionError("it does not end")
@@ -269,10 +270,10 @@ def test_after_an_outage_the_backlog_is_a_stretch_behind_the_live_place(tmp_path
         made.do("live", 1)
     made.server.up = True
     made.do("live", 3)
-    assert made.process.ledger.owes()
+    assert made.process.backlog.owes
     made.do("save", 1)
     made.do("kill", 1)
-    assert made.process.ledger.owes()
+    assert made.process.backlog.owes
     made.drain()
     assert made.server.safe == made.expected()
     made.writer.close()
@@ -310,7 +311,7 @@ def test_retention_that_overtakes_the_backlog_is_told(tmp_path: Path) -> None:
     for number in numbers[:-2]:
         segment_path(tmp_path / "journal", "sample", number).unlink()
     made.drain()
-    assert not made.process.ledger.owes()
+    assert not made.process.backlog.owes
     assert "retention dropped" in (tmp_path / "quarantine.log").read_text()
     made.writer.close()
 
@@ -327,7 +328,7 @@ def test_a_replaced_journal_is_new(tmp_path: Path) -> None:
     again: Any = World(tmp_path, flushes=False)
     again.write(20)
     again.drain()
-    assert again.expected() <= again.server.safe and not again.process.ledger.owes()
+    assert again.expected() <= again.server.safe and not again.process.backlog.owes
     again.writer.close()
 
 
@@ -386,3 +387,104 @@ def test_boots_that_could_not_be_read_are_read_again(tmp_path: Path, monkeypatch
     with pytest.raises(OSError):
         list(reader.blocks("sample"))
     assert [block.wall_known for block in reader.blocks("sample")] == [True]
+
+
+@pytest.mark.parametrize("segment", [1, 4])
+@pytest.mark.parametrize("owed", [False, True])
+def test_a_journal_that_is_replaced_before_its_first_block(tmp_path: Path, segment: int, owed: bool) -> None:
+    """The cursors of the old one point behind the new one, which begins late and grows past them: it is sent whole."""
+    live = Cursor("sample", segment, 400)
+    stretches = [Stretch(Cursor("sample", 1, 170), live)] if owed else []
+    old = Standing(live, Ranges(stretches))
+    CursorFile(tmp_path / "cursor").save({"sample": old})
+    made = World(tmp_path, flushes=False)
+    for _ in range(20):
+        made.do("live", 1)
+        if not made.written:
+            assert not made.process.live.step()
+        made.write(3)
+        made.do("backlog", 1)
+    made.drain()
+    assert made.server.safe == made.expected()
+    made.writer.close()
+
+
+def test_a_block_that_is_there_in_half_is_not_passed_over(tmp_path: Path) -> None:
+    """A lane that starts while the last block is being written sends that block once it is whole."""
+    made = World(tmp_path, flushes=False)
+    made.write(2)
+    made.write(2)
+    made.writer.close()
+    path = segment_path(tmp_path / "journal", "sample", segment_numbers(tmp_path / "journal", "sample")[-1])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20] + bytes(20))
+    made.process = Process(tmp_path, made.server)
+    for action in ("live", "backlog", "live", "backlog"):
+        made.do(action, 3)
+    path.write_bytes(whole)
+    made.do("live", 3)
+    made.do("backlog", 3)
+    assert made.server.safe == made.expected()
+
+
+def test_a_server_that_breaks_every_connection_ends_no_step(tmp_path: Path) -> None:
+    """Where each write meets a new connection a batch goes out a bounded number of times, and what is doubtful stays
+    owed."""
+    made = World(tmp_path, flushes=True)
+    made.process.live.step()
+    made.write(1)
+    connection = cast(Any, made.process.live.connection)
+    whole, posts = connection.post, []
+
+    def post(lines: Sequence[bytes]) -> Answer:
+        posts.append(1)
+        connection.close()
+        assert len(posts) < 100, "it does not end"
+        return cast(Answer, whole(lines))
+
+    connection.post = post
+    for _ in range(4):
+        made.write(1)
+        made.process.live.step()
+    doubtful = place(made.process.ledger.live("sample"))
+    connection.post = whole
+    made.server.now_s += 2 * SETTLE_S
+    for _ in range(3):
+        made.write(1)
+        made.process.live.step()
+    owed = made.process.ledger.standings()["sample"].owed
+    assert any(one.begin < doubtful <= place(one.end) for one in owed)
+    made.writer.close()
+
+
+def test_a_replaced_journal_that_has_grown_past_the_cursor(tmp_path: Path) -> None:
+    """A cursor in the middle of nothing, in a segment that the new journal has too, costs that segment once more."""
+    CursorFile(tmp_path / "cursor").save({"sample": Standing(Cursor("sample", 1, 5000), Ranges())})
+    made = World(tmp_path, flushes=False)
+    for _ in range(20):
+        made.write(3)
+    made.process = Process(tmp_path, made.server)
+    assert segment_numbers(tmp_path / "journal", "sample")[-1] > 2
+    made.drain()
+    assert made.server.safe == made.expected()
+    made.writer.close()
+
+
+def test_the_first_leap_is_made_when_there_is_an_end(tmp_path: Path) -> None:
+    """A lane that starts on a disk that is not there yet leaps as soon as it is: what is new goes first."""
+    made = World(tmp_path, flushes=False)
+    made.write(3)
+    made.drain()
+    made.do("save", 1)
+    away = (tmp_path / "journal").rename(tmp_path / "elsewhere")
+    made.process = Process(tmp_path, made.server)
+    made.do("live", 1)
+    away.rename(tmp_path / "journal")
+    made.write(30)
+    made.server.up = False
+    made.do("live", 1)
+    assert made.process.ledger.live("sample") == JournalReader(tmp_path / "journal").end("sample")
+    made.server.up = True
+    made.drain()
+    assert made.server.safe == made.expected()
+    made.writer.close()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twolbms.journal.records import Cursor
+from twolbms.outlets.ledger import Ledger, Standing
 from twolbms.outlets.ranges import MOST, Ranges, Stretch, place
 
 WIDE = 60
@@ -53,3 +54,14 @@ def test_as_sets_do(steps: list[tuple[bool, tuple[int, int]]]) -> None:
 def test_text_form(piece: tuple[int, int]) -> None:
     """A stretch is read back from its text."""
     assert Stretch.parse(str(stretch(*piece))) == stretch(*piece)
+
+
+def test_an_end_before_the_live_place() -> None:
+    """In the same segment a power cut took it, and that segment is owed; in a lower one the journal is another."""
+    live, before = Cursor("sample", 3, 500), Stretch(Cursor("sample", 1, 0), Cursor("sample", 2, 40))
+    ledger = Ledger({"sample": Standing(live, Ranges([before, Stretch(Cursor("sample", 3, 100), live)]))})
+    ledger.leap("sample", Cursor("sample", 3, 400))
+    assert ledger.live("sample") == Cursor("sample", 3, 400)
+    assert [*ledger.standings()["sample"].owed] == [before, Stretch(Cursor("sample", 3, 0), Cursor("sample", 3, 400))]
+    ledger.leap("sample", Cursor("sample", 2, 700))
+    assert [*ledger.standings()["sample"].owed] == [Stretch(None, Cursor("sample", 2, 700))]

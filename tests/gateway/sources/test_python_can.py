@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
 from importlib import util
 from typing import Any
@@ -67,7 +69,8 @@ def test_what_is_counted() -> None:
     for options in ({"is_error_frame": True}, {"is_remote_frame": True}, {"data": bytes(8)}):
         neighbour.send(can.Message(arbitration_id=1, is_extended_id=False, **options))  # type: ignore[arg-type]
     ((_, time_ns),) = bus.read(1.0)
-    assert bus.counts() == {"error": 1, "remote": 1, "fd": 0, "bits": 116}  # 111 bits and their twentieth
+    bits = 116  # 111 and their twentieth
+    assert bus.counts() == {"error": 1, "remote": 1, "fd": 0, "bits": bits, "bad_lines": 0}
     assert before <= time_ns <= CLOCK.mono_ns()
     bus.close()
     neighbour.shutdown()
@@ -78,3 +81,18 @@ def test_a_missing_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(python_can, "find_spec", lambda name: None)
     with pytest.raises(OSError, match=r"needs the package msgpack: type `pip install '2lbms\[multicast\]'`"):
         open_bus("can0", "udp_multicast", GROUP, 500_000, CLOCK)
+
+
+def test_a_datagram_that_is_no_frame_is_counted() -> None:
+    """Whatever else speaks on the multicast group takes no bus down."""
+    ours = open_bus("can0", "udp_multicast", GROUP, 500_000, CLOCK)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+            stranger.sendto(b"no frame", (GROUP, 43113))  # python-can's port
+        until_s = time.monotonic() + 5
+        while not ours.counts()["bad_lines"] and time.monotonic() < until_s:
+            assert ours.read(0.1) == []
+        assert ours.counts()["bad_lines"] == 1
+    finally:
+        ours.close()

@@ -257,3 +257,9 @@ def test_a_hub_that_dies_comes_back(listener: Listener, start: Callable[[OpenBus
             heard += user.recv(100)
         user.close()
     assert source.counts()["opened"] == 2
+
+
+def test_an_adapter_is_opened_by_one_program_alone(bus: SlcanBus, adapter: Adapter) -> None:
+    """A second program would take frames away and close the channel: it is refused in words."""
+    with pytest.raises(OSError, match=f"{adapter.path} is used by another program: `fuser -v {adapter.path}`"):
+        open_slcan("can1", adapter.path, 500_000, CLOCK, settle_s=0)
