@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,9 +40,11 @@ class Guest:
         given = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
         script.write_text(f"cd {shlex.quote(str(where))}\n{given}{shlex.join(command)}\n"
                           f"echo $? >{shlex.quote(str(status))}\n")
+        # The kernel's command line takes no path with a blank.
+        first = Path(shutil.copy(HERE / "init.sh", self._folder))
         booted = subprocess.Popen(
             [self._kernel, f"mem={_MEMORY}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", "con=null",
-             "con0=fd:0,fd:1", "ssl=null", "quiet", f"init={HERE / 'init.sh'}", f"umlcmd={script}"],
+             "con0=fd:0,fd:1", "ssl=null", "quiet", f"init={first}", f"umlcmd={script}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, **self._shim(), "TMPDIR": str(self._folder)})
         try:
