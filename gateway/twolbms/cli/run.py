@@ -13,6 +13,7 @@ import click
 
 from twolbms.cli.errors import BAD_INPUT, DIFFERS, FINE
 from twolbms.clock import Clock, StoryClock, SystemClock
+from twolbms.config.path_state import refused_words
 from twolbms.config.site import Site
 from twolbms.config.site_packs import load_site_and_packs
 
@@ -44,6 +45,9 @@ def run_command(site_file: Path, clock_text: str | None, once: bool) -> int:
         heard = asyncio.run(gateway.run(once=once))
     except (JournalBusyError, SocketInUseError) as error:
         click.echo(f"2lbms: {error}", err=True)
+        return BAD_INPUT
+    except PermissionError as error:
+        click.echo(f"2lbms: {refused_words(error, site.journal_folder)}", err=True)
         return BAD_INPUT
     except OSError as error:
         click.echo(f"2lbms: the journal or the socket cannot be opened: {error}", err=True)

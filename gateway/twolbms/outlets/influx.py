@@ -21,7 +21,7 @@ from twolbms.outlets.influx_delivery import Delivery, Pace, Progress
 from twolbms.outlets.influx_encoders import record_encoders
 from twolbms.outlets.influx_gather import Encoder, Gatherer
 from twolbms.outlets.influx_http import WriteConnection
-from twolbms.outlets.influx_lanes import BacklogLane, Courier, LiveLane, OneServerConnection
+from twolbms.outlets.influx_lanes import BacklogLane, Courier, LiveLane
 from twolbms.outlets.influx_minutes import MinuteLane
 from twolbms.outlets.influx_status import combined
 from twolbms.outlets.influx_target import InfluxTarget
@@ -75,13 +75,13 @@ class InfluxOutlet:
         self._empty_round = 0
 
         gatherer = Gatherer(reader, clock, {**record_encoders(config.site), **more}, self._pace.batch_lines)
-        self._live = LiveLane(gatherer, self._courier(OneServerConnection(config), config))
-        self._backlog = BacklogLane(gatherer, self._courier(OneServerConnection(config), config))
+        self._live = LiveLane(gatherer, self._courier(WriteConnection(config), config))
+        self._backlog = BacklogLane(gatherer, self._courier(WriteConnection(config), config))
         self._workers = [self._worker("influx-live", self._live, self._live_round),
                          self._worker("influx-backlog", self._backlog, self._backlog_round)]
         self._minutes: MinuteLane | None = None
         if minutes is not None:
-            courier = self._courier(OneServerConnection(minutes), minutes)
+            courier = self._courier(WriteConnection(minutes), minutes)
             self._minutes = MinuteLane(reader, clock, courier, cursor_path.with_name(cursor_path.stem + ".minutes"),
                                        config.site, minutes.rewind_s)
             self._workers.append(self._worker("influx-minutes", self._minutes, self._minutes.step,

@@ -30,7 +30,7 @@ class WriteConnection:
     """Posts lines over one connection, reconnecting and re-reading the token whenever the last one ended badly.
 
     `opened` counts the connections begun, `opened_s` is when the last was (monotonic): while the count stays, one and
-    the same server process answers.
+    the same server process answers. One that only follows on an announced end (Connection: close) is not counted.
     """
 
     def __init__(self, target: InfluxTarget) -> None:
@@ -40,6 +40,7 @@ class WriteConnection:
         self._overdue = False
         self.opened = 0
         self.opened_s = 0.0
+        self._follows = False
         self._sent_s = 0.0
 
     def post(self, lines: Sequence[bytes]) -> Answer:
@@ -67,6 +68,7 @@ class WriteConnection:
 
     def close(self) -> None:
         """Ends the connection; the next post makes a new one with the token as it then is."""
+        self._follows = False
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -96,6 +98,7 @@ class WriteConnection:
             raise http.client.IncompleteRead(text)
         if more or response.will_close:
             self.close()
+            self._follows = not more
         return Answer(response.status, text, response.headers.get("Retry-After"), response.headers.get("Date"))
 
     def _connect(self) -> http.client.HTTPConnection:
@@ -112,8 +115,10 @@ class WriteConnection:
         else:
             self._connection = http.client.HTTPConnection(
                 address.hostname, address.port or 80, timeout=self._target.timeout_s)
-        self.opened += 1
-        self.opened_s = time.monotonic()
+        if not self._follows:
+            self.opened += 1
+            self.opened_s = time.monotonic()
+        self._follows = False
         return self._connection
 
 

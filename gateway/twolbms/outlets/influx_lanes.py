@@ -6,15 +6,13 @@ Each step is one batch a family; a step that breaks off anywhere leaves the ledg
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from twolbms.journal import Cursor
-from twolbms.outlets.influx_answers import Answer
 from twolbms.outlets.influx_delivery import Delivery
 from twolbms.outlets.influx_gather import NOTHING, Batch, Gatherer
 from twolbms.outlets.influx_http import WriteConnection
-from twolbms.outlets.influx_target import InfluxTarget
 from twolbms.outlets.ledger import Ledger
 from twolbms.outlets.line_text import LineText
 from twolbms.outlets.quarantine import Quarantine
@@ -29,28 +27,6 @@ _NEVER_S = float("-inf")
 
 _ROUNDS = 3
 """So often a batch goes out when connections break meanwhile; then it counts as stored, and as doubtful."""
-
-
-class OneServerConnection(WriteConnection):
-    """Counts in `opened` no connection that only follows on an announced end (Connection: close) of the one before."""
-
-    def __init__(self, target: InfluxTarget) -> None:
-        super().__init__(target)
-        self._announced = False
-
-    def post(self, lines: Sequence[bytes]) -> Answer:
-        """As its parent."""
-        before, announced, self._announced = (self.opened, self.opened_s), self._announced, False
-        answer = super().post(lines)
-        if announced:
-            self.opened, self.opened_s = before
-        self._announced = self._connection is None  # closed behind a whole answer
-        return answer
-
-    def close(self) -> None:
-        """As its parent; whoever closes from outside makes the next connection another one."""
-        self._announced = False
-        super().close()
 
 
 @dataclass

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway.sources.listening import Listener
 from twolbms.clock import StoryClock
 from twolbms.sources.can import CanSource, OpenBus
+from voices.waiting import Listener
 
 
 @pytest.fixture

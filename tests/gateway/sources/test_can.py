@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from gateway.sources.listening import PATIENCE_S, Listener
 from twolbms.clock import StoryClock
 from twolbms.sources.can import CanSource, OpenBus, Received
 from twolbms.wire import BusFrame
+from voices.waiting import PATIENCE_S, Listener
 
 Start = Callable[[OpenBus], CanSource]
 
@@ -59,8 +59,8 @@ def test_batches_are_handed_over_as_they_come(listener: Listener, start: Start) 
     bus = FakeBus()
     bus.incoming.extend([received(n), received(n + 1)] for n in range(0, 1000, 2))
     start(lambda: bus)
-    listener.wait(lambda: len(listener.frames) == 1000)
-    assert listener.frames == [received(n) for n in range(1000)]
+    listener.wait(lambda: len(listener.heard) == 1000)
+    assert listener.heard == [received(n) for n in range(1000)]
 
 
 @pytest.mark.parametrize("error", [OSError(19, "gone"), OSError("gone"), RuntimeError("gone"), ValueError("gone")])
@@ -71,7 +71,7 @@ def test_a_bus_that_goes_is_opened_again(listener: Listener, start: Start, error
     second.incoming.append([received(1)])
     buses = iter([first, second])
     start(lambda: next(buses))
-    listener.wait(lambda: listener.frames)
+    listener.wait(lambda: listener.heard)
     assert listener.states == [(True, None), (False, "gone"), (True, None)]
     assert first.closed.is_set()
 
@@ -131,7 +131,7 @@ def test_send_errors_are_counted(listener: Listener, start: Start) -> None:
     while not source.counts()["send_errors"]:
         threading.Event().wait(0.001)
     bus.incoming.append([received(1)])
-    listener.wait(lambda: listener.frames)
+    listener.wait(lambda: listener.heard)
     assert listener.states == [(True, None)]
 
 
@@ -141,7 +141,7 @@ def test_a_flood_does_not_starve_sending(listener: Listener, start: Start) -> No
     flood = [received(n) for n in range(500)]
     bus.read = lambda timeout_s: flood  # type: ignore[method-assign]
     source = start(lambda: bus)
-    listener.wait(lambda: len(listener.frames) > 5000)
+    listener.wait(lambda: len(listener.heard) > 5000)
     for n in range(50):
         source.send(BusFrame("can0", n, True, b""))
     listener.wait(lambda: len(bus.sent) == 50)

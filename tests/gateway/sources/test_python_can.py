@@ -11,12 +11,12 @@ from typing import Any
 import can
 import pytest
 
-from gateway.sources.listening import PATIENCE_S, Listener
 from twolbms.clock import StoryClock
 from twolbms.sources import python_can
 from twolbms.sources.can import CanSource, OpenBus, open_bus
 from twolbms.sources.python_can import PythonCanBus
 from twolbms.wire import BusFrame
+from voices.waiting import PATIENCE_S, Listener
 
 CLOCK = StoryClock.begin(speed=50)
 GROUP = "239.74.163.2"
@@ -32,8 +32,8 @@ def test_both_ways(listener: Listener, start: Callable[[OpenBus], CanSource], in
     listener.wait(lambda: listener.states)
     neighbour.send(can.Message(arbitration_id=0x0CFF1001, data=b"\1\2"))
     neighbour.send(can.Message(arbitration_id=0x123, is_extended_id=False, is_fd=True, data=bytes(range(12))))
-    listener.wait(lambda: len(listener.frames) == 2)
-    assert [frame for frame, _ in listener.frames] == [
+    listener.wait(lambda: len(listener.heard) == 2)
+    assert [frame for frame, _ in listener.heard] == [
         BusFrame("can0", 0x0CFF1001, True, b"\1\2"), BusFrame("can0", 0x123, False, bytes(range(12)))]
     source.send(BusFrame("can0", 0x0CFF8080, True, b"\7"))
     heard: Any = None

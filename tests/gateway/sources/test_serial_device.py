@@ -9,7 +9,6 @@ import tty
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import serial
@@ -19,45 +18,26 @@ from twolbms.devices.kinds import KINDS, DeviceSetup, Kind
 from twolbms.devices.reading import DeviceReading
 from twolbms.sim.smart_shunt import SmartShunt
 from twolbms.sources.serial_device import Heard, SerialDevice, close_port, open_port
+from voices.waiting import PATIENCE_S, Listener
 
-PATIENCE_S = 10.0
 FAST = 20.0  # a story's speed: pauses between tries are that much shorter
 KIND = KINDS["victron_ve_direct"]
 
 
-class Listener:
-    """What the shell would hear, with a way to wait for it."""
-
-    def __init__(self) -> None:
-        self.heard: list[Heard] = []
-        self.states: list[tuple[bool, str | None]] = []
-        self._changed = threading.Condition()
-
-    def deliver(self, batch: list[Heard]) -> None:
-        with self._changed:
-            self.heard += batch
-            self._changed.notify_all()
-
-    def changed(self, up: bool, error: str | None) -> None:
-        with self._changed:
-            self.states.append((up, error))
-            self._changed.notify_all()
-
-    def wait(self, done: Callable[[], Any]) -> None:
-        with self._changed:
-            assert self._changed.wait_for(done, PATIENCE_S), self.states
+class Readings(Listener[Heard]):
+    """Of a device."""
 
     def values(self, quantity: str) -> list[float | None]:
         return [reading.values[quantity] for reading, _ in self.heard if quantity in reading.values]
 
 
 @pytest.fixture
-def listener() -> Listener:
-    return Listener()
+def listener() -> Readings:
+    return Readings()
 
 
 @pytest.fixture
-def listen(listener: Listener) -> Iterator[Callable[..., SerialDevice]]:
+def listen(listener: Readings) -> Iterator[Callable[..., SerialDevice]]:
     """Starts a device on a port and stops it after the test."""
     started: list[SerialDevice] = []
 
@@ -78,7 +58,7 @@ def shunt(request: pytest.FixtureRequest) -> Iterator[SmartShunt]:
         yield made
 
 
-def test_it_is_heard(shunt: SmartShunt, listener: Listener, listen: Callable[..., SerialDevice]) -> None:
+def test_it_is_heard(shunt: SmartShunt, listener: Readings, listen: Callable[..., SerialDevice]) -> None:
     """Both blocks of a shunt come through a serial port and a TCP port, with rising times, and are counted."""
     device = listen(shunt.path)
     listener.wait(lambda: 26.5 in listener.values("shunt_voltage_v") and 0.48 in listener.values("shunt_energy_in_kwh"))
@@ -92,7 +72,7 @@ def test_it_is_heard(shunt: SmartShunt, listener: Listener, listen: Callable[...
     assert (counts["opened"], counts["sent"], counts["damaged"]) == (1, 0, 0)
 
 
-def test_a_pulled_cable(shunt: SmartShunt, listener: Listener, listen: Callable[..., SerialDevice],
+def test_a_pulled_cable(shunt: SmartShunt, listener: Readings, listen: Callable[..., SerialDevice],
                         tmp_path: Path) -> None:
     """A port that goes is told with the reason; when it is there again, under the same name, it is heard again."""
     link = tmp_path / "by-id"
@@ -120,14 +100,14 @@ def test_a_pulled_cable(shunt: SmartShunt, listener: Listener, listen: Callable[
     ("/dev/there-is-no-such-port", "No such file or directory (is it plugged in?)"),
     ("/dev/null", "Could not configure port: (25, 'Inappropriate ioctl for device')"),
 ])
-def test_a_port_that_is_none(port: str, words: str, listener: Listener, listen: Callable[..., SerialDevice]) -> None:
+def test_a_port_that_is_none(port: str, words: str, listener: Readings, listen: Callable[..., SerialDevice]) -> None:
     """Why a port cannot be opened is told in words, each time it was tried."""
     listen(port)
     listener.wait(lambda: len(listener.states) >= 2)
     assert listener.states[:2] == [(False, words)] * 2
 
 
-def test_nobody_at_a_tcp_port(listener: Listener, listen: Callable[..., SerialDevice]) -> None:
+def test_nobody_at_a_tcp_port(listener: Readings, listen: Callable[..., SerialDevice]) -> None:
     """A TCP port that refuses is told as such."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -136,7 +116,7 @@ def test_nobody_at_a_tcp_port(listener: Listener, listen: Callable[..., SerialDe
     assert listener.states[0] == (False, "Connection refused")
 
 
-def test_one_reader_at_a_time(listener: Listener, listen: Callable[..., SerialDevice]) -> None:
+def test_one_reader_at_a_time(listener: Readings, listen: Callable[..., SerialDevice]) -> None:
     """A port that another program has open is not shared: that would give each of them half of the bytes."""
     with SmartShunt(period_s=0.02) as shunt:
         other = open_port(shunt.path, KIND.line)
@@ -152,7 +132,7 @@ def test_one_reader_at_a_time(listener: Listener, listen: Callable[..., SerialDe
         listener.wait(lambda: listener.heard)
 
 
-def test_garbage_is_counted_and_does_no_harm(listener: Listener, listen: Callable[..., SerialDevice]) -> None:
+def test_garbage_is_counted_and_does_no_harm(listener: Readings, listen: Callable[..., SerialDevice]) -> None:
     """Noise on the line costs the blocks it hits; they are counted and the next ones are heard."""
     with SmartShunt(period_s=0.02) as shunt:
         device = listen(shunt.path)
@@ -189,7 +169,7 @@ class Asked:
         return b"V?\r"
 
 
-def test_a_kind_that_is_asked(listener: Listener, listen: Callable[..., SerialDevice]) -> None:
+def test_a_kind_that_is_asked(listener: Readings, listen: Callable[..., SerialDevice]) -> None:
     """The same source asks where a kind has questions: the next one after an answer, and again when none came."""
     near, far = os.openpty()
     tty.setraw(far)
@@ -213,7 +193,7 @@ def test_a_kind_that_is_asked(listener: Listener, listen: Callable[..., SerialDe
     os.close(far)
 
 
-def test_stop_ends_it_at_once(listener: Listener, listen: Callable[..., SerialDevice]) -> None:
+def test_stop_ends_it_at_once(listener: Readings, listen: Callable[..., SerialDevice]) -> None:
     """A device without a port, and one that says nothing, both stop when told to."""
     with SmartShunt() as shunt:
         shunt.quiet = True

@@ -17,7 +17,6 @@ from can.interfaces.slcan import slcanBus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.listening import PATIENCE_S, Listener
 from twolbms.clock import StoryClock
 from twolbms.config.buses import SLCAN_BITRATES
 from twolbms.sim.frame_bits import frame_bits
@@ -27,6 +26,7 @@ from twolbms.sources.slcan import SlcanBus, open_slcan
 from twolbms.sources.slcan_lines import BITRATES, SlcanReader, line_of
 from twolbms.wire import BusFrame
 from voices.node_voice import NodeVoice
+from voices.waiting import PATIENCE_S, Listener
 
 CLOCK = StoryClock.begin(speed=50)
 
@@ -221,14 +221,14 @@ def test_an_unplugged_adapter_comes_back(listener: Listener, start: Callable[[Op
         start(lambda: open_bus("can0", "slcan", str(name), 500_000, CLOCK))
         listener.wait(lambda: listener.states)
         first.write(TEXT)
-        listener.wait(lambda: len(listener.frames) == 4)
+        listener.wait(lambda: len(listener.heard) == 4)
         name.unlink()
         os.close(first.fd)
         listener.wait(lambda: len([up for up, _ in listener.states if not up]) >= 2)
         name.symlink_to(second.path)
         listener.wait(lambda: listener.states[-1][0])
         second.write(TEXT)
-        listener.wait(lambda: len(listener.frames) == 8)
+        listener.wait(lambda: len(listener.heard) == 8)
     assert "the adapter has gone" in str(listener.states[1][1])
     assert "is the adapter plugged in" in str(listener.states[2][1])
 
@@ -241,7 +241,7 @@ def test_a_hub_that_dies_comes_back(listener: Listener, start: Callable[[OpenBus
     user, _ = hub.accept()
     listener.wait(lambda: listener.states)  # what an adapter says before it is opened counts for nothing
     user.sendall(TEXT)
-    listener.wait(lambda: len(listener.frames) == 4)
+    listener.wait(lambda: len(listener.heard) == 4)
     hub.close()
     user.close()
     listener.wait(lambda: len([up for up, _ in listener.states if not up]) >= 2)
@@ -250,7 +250,7 @@ def test_a_hub_that_dies_comes_back(listener: Listener, start: Callable[[OpenBus
         user.settimeout(PATIENCE_S)
         listener.wait(lambda: listener.states[-1][0])
         user.sendall(TEXT)
-        listener.wait(lambda: len(listener.frames) == 8)
+        listener.wait(lambda: len(listener.heard) == 8)
         source.send(BusFrame("can0", 0x123, False, b"\1"))
         heard = b""
         while b"t123101\r" not in heard:

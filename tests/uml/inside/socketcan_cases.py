@@ -27,9 +27,9 @@ from twolbms.sources.socketcan import SocketCanBus, open_socketcan
 from twolbms.wire import BusFrame
 from voices.listening import hash_of
 from voices.node_voice import NodeVoice
+from voices.waiting import PATIENCE_S, Listener
 
 CLOCK = SystemClock()
-PATIENCE_S = 20.0
 ERROR, REMOTE = 0x20000000, 0x40000000
 _SO_RXQ_OVFL, _TIOCSETD, _N_SLCAN = 40, 0x5423, 17
 
@@ -204,29 +204,13 @@ def test_error_frames(bus: SocketCanBus, neighbour: socket.socket) -> None:
     assert [counts[name] for name in names] == [6, 1, 1, 1, 1, 1, 1]
 
 
-class Watched:
+class Watched(Listener[Received]):
     """A source on vcan0 and what it told."""
 
     def __init__(self, opening: Callable[[], SocketCanBus]) -> None:
-        self.frames: list[Received] = []
-        self.states: list[tuple[bool, str | None]] = []
-        self._changed = threading.Condition()
-        self.source = CanSource("can0", opening, CLOCK, self._deliver, self._tell)
+        super().__init__()
+        self.source = CanSource("can0", opening, CLOCK, self.deliver, self.changed)
         self.source.start()
-
-    def _deliver(self, batch: list[Received]) -> None:
-        with self._changed:
-            self.frames += batch
-            self._changed.notify_all()
-
-    def _tell(self, up: bool, error: str | None) -> None:
-        with self._changed:
-            self.states.append((up, error))
-            self._changed.notify_all()
-
-    def wait(self, done: Callable[[], object]) -> None:
-        with self._changed:
-            assert self._changed.wait_for(done, PATIENCE_S), self.states
 
 
 def send_on(interface: str, can_id: int) -> None:
@@ -240,7 +224,7 @@ def test_down_and_up_again(vcan0: str) -> None:
     watched = Watched(lambda: open_socketcan("can0", vcan0, CLOCK))
     watched.wait(lambda: watched.states)
     send_on(vcan0, 1)
-    watched.wait(lambda: len(watched.frames) == 1)
+    watched.wait(lambda: len(watched.heard) == 1)
     ip("set", vcan0, "down")
     watched.wait(lambda: len(watched.states) == 3)
     assert [up for up, _ in watched.states] == [True, False, False]
@@ -249,7 +233,7 @@ def test_down_and_up_again(vcan0: str) -> None:
     ip("set", vcan0, "up")
     watched.wait(lambda: watched.states[-1][0])
     send_on(vcan0, 2)
-    watched.wait(lambda: len(watched.frames) == 2)
+    watched.wait(lambda: len(watched.heard) == 2)
     assert watched.source.stop()
 
 
@@ -263,7 +247,7 @@ def test_gone_and_there_again(vcan0: str) -> None:
     make_vcan(vcan0)
     watched.wait(lambda: watched.states[-1][0])
     send_on(vcan0, 2)
-    watched.wait(lambda: len(watched.frames) == 1)
+    watched.wait(lambda: len(watched.heard) == 1)
     assert watched.source.counts()["opened"] == 2
     assert watched.source.stop()
 

@@ -1,27 +1,27 @@
-"""What the shell would hear of sources, with a way to wait for it. Shared by the tests of all kinds of bus."""
+"""What the shell would hear of a source, with a way to wait for it. Shared by the tests of all kinds of source."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
-
-from twolbms.sources.can import Received
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 PATIENCE_S = 10.0
 
+T = TypeVar("T")
 
-class Listener:
-    """Takes what a CanSource delivers and tells."""
+
+class Listener(Generic[T]):
+    """Takes what a source delivers and tells."""
 
     def __init__(self) -> None:
-        self.frames: list[Received] = []
+        self.heard: list[T] = []
         self.states: list[tuple[bool, str | None]] = []
         self._changed = threading.Condition()
 
-    def deliver(self, batch: list[Received]) -> None:
+    def deliver(self, batch: Sequence[T]) -> None:
         with self._changed:
-            self.frames += batch
+            self.heard += batch
             self._changed.notify_all()
 
     def changed(self, up: bool, error: str | None) -> None:
